@@ -1,0 +1,74 @@
+//! What is known of a Python body before the program runs: the macro's half of a call.
+//!
+//! A [`Task`] is a `static` that the macro writes beside each method. It is data only; everything that happens
+//! with it happens in the session.
+
+use std::time::Duration;
+
+/// One Python body, ready for a board.
+#[derive(Debug)]
+pub struct Task {
+    /// The Python name of the function (for a setup or teardown: the name of the Rust method).
+    pub name: &'static str,
+    /// How the body is put on the board and called.
+    pub kind: Kind,
+    /// The names of the parameters, in order, without `self`.
+    pub params: &'static [&'static str],
+    /// What goes to the board: for a function its whole `def`, for a setup or teardown the module-level text.
+    pub source: &'static str,
+    /// FNV-1a, 64 bit, over `source`: what the board knows this text by.
+    pub hash: u64,
+    /// The deadline of one call, if the task sets one.
+    pub timeout: Option<Duration>,
+    /// Whether the body may run again when nobody can know if it ran.
+    pub idempotent: bool,
+    /// Where the lines of `source` stand in the user's files.
+    pub origin: Origin,
+    /// The namespace on the board that the body lives in.
+    pub scope: &'static Scope,
+}
+
+/// How a body is put on the board and called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A function: called, its result comes back.
+    Task,
+    /// Module-level text that runs in the scope's namespace, once per epoch, before the scope's first task.
+    Setup,
+}
+
+/// Where the lines of a deployed source stand in the user's files.
+#[derive(Debug)]
+pub struct Origin {
+    /// The file, as `file!()` or the `file = "…"` option names it.
+    pub file: &'static str,
+    /// `lines[i]` is the line (from 1) in `file` of line `i + 1` of the deployed source; 0 where there is none.
+    pub lines: &'static [u32],
+    /// The original text of each deployed line, for excerpts in tracebacks; same length as `lines`.
+    pub text: &'static [&'static str],
+}
+
+/// A namespace on the board: one a trait, or one a module for tasks that stand alone.
+#[derive(Debug)]
+pub struct Scope {
+    /// Module path, and the trait's name where there is one: `my_crate::sensors::Thermometer`.
+    pub key: &'static str,
+    /// The setups that run before the first task of this scope, in the order in which they are written.
+    pub setups: &'static [&'static Task],
+}
+
+/// FNV-1a, 64 bit: the named algorithm behind [`Task::hash`]. The macro computes the same.
+#[must_use]
+pub const fn fnv1a(bytes: &[u8], mut hash: u64) -> u64 {
+    let mut i = 0;
+    while i < bytes.len() {
+        hash ^= bytes[i] as u64;
+        hash = hash.wrapping_mul(0x0000_0100_0000_01b3);
+        i += 1;
+    }
+    hash
+}
+
+/// The offset basis of [`fnv1a`]: the hash of nothing.
+pub const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
