@@ -1,1 +1,153 @@
-//! TODO
+//! The attribute macros of belay: a trait with Python bodies becomes typed async calls to a MicroPython board.
+//!
+//! Use them through the `belay` crate, which re-exports them with everything that their output needs. What happens
+//! here, from top to bottom: `options` and `parse` make a `model` of what the user wrote, `check` judges it, `python`
+//! makes the text for the board, `expand` writes Rust. All problems are collected and reported together, and the
+//! signatures are there even when something is wrong.
+
+mod check;
+mod expand;
+mod model;
+mod options;
+mod parse;
+mod problem;
+mod python;
+#[cfg(test)]
+mod snapshots;
+
+use proc_macro2::TokenStream;
+
+use crate::problem::{Problem, Problems};
+
+/// Makes a trait whose methods run on a board.
+///
+/// The trait is implemented for `belay::Device`. Its methods carry [`macro@task`] or [`macro@setup`] and have a
+/// Python body in a string literal; methods with a Rust body and no attribute are helpers, and may be `async`.
+///
+/// ```text
+/// use belay::{Device, Result};
+///
+/// #[belay::device]
+/// pub trait Thermometer {
+///     #[belay::setup]
+///     async fn open(&self) -> Result<()> {
+///         r#"
+///         from machine import ADC
+///         adc = ADC(4)
+///         "#
+///     }
+///
+///     /// Degrees Celsius.
+///     #[belay::task(timeout = "2s")]
+///     async fn read_temp(&self) -> Result<f32> {
+///         r#"
+///         volts = adc.read_u16() * 3.3 / 65535
+///         return 27 - (volts - 0.706) / 0.001721
+///         "#
+///     }
+/// }
+/// ```
+///
+/// All methods return futures that are `Send`, so a trait of this kind is not dyn-compatible: take
+/// `&impl Thermometer` instead of `&dyn Thermometer`. An implementation of your own, for example a mock, writes
+/// `async fn` and may leave out the setups.
+///
+/// All bodies of one trait share one namespace on the board: what a setup defines, the tasks see.
+///
+/// # Options
+///
+/// - `crate = "path"`: where the belay crate is, if it is not called `belay`.
+#[proc_macro_attribute]
+pub fn device(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    expand_device(args.into(), item.into()).into()
+}
+
+/// Makes a function run on a board.
+///
+/// The body is Python: the inside of a function, in one string literal. Every parameter is a parameter of that
+/// function and can be anything that is `serde::Serialize`; the result can be any `belay::Result<T>` whose `T` is
+/// `serde::de::DeserializeOwned`. Common indentation is removed; strings in the Python text stay as they are.
+///
+/// It goes on a method of a trait with [`macro@device`], and it also stands alone:
+///
+/// - on a method with `&self`, in an `impl` of a type, or in a trait, that is `AsRef<belay::Device>`;
+/// - on a free `async fn` whose first parameter is `&belay::Device`.
+///
+/// ```text
+/// #[belay::task(timeout = "500ms", idempotent)]
+/// async fn free_memory(device: &belay::Device) -> belay::Result<u32> {
+///     "import gc
+///      return gc.mem_free()"
+/// }
+/// ```
+///
+/// The arguments are taken when the function is called, not when its future is first polled: the future borrows
+/// nothing.
+///
+/// # Options
+///
+/// - `timeout = "2s"`: the deadline of one call, in `ms`, `s` or `m`.
+/// - `idempotent`: the body may run twice, so a call whose outcome is unknown is made again.
+/// - `name = "python_name"`: the name of the function on the board, if it is not that of the Rust function.
+/// - `crate = "path"`: where the belay crate is, if it is not called `belay` (on a task that stands alone).
+#[proc_macro_attribute]
+pub fn task(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    expand_task(args.into(), item.into()).into()
+}
+
+/// Runs Python once per boot of the board, before the first task of its trait.
+///
+/// The body is the text of a module: what it defines, the tasks of the trait see. It goes on a method of a trait with
+/// [`macro@device`] that takes `&self` alone and returns `belay::Result<()>`; the method need not be called. Setups
+/// run in the order in which they are written. In other implementations of the trait a setup does nothing unless
+/// they write it.
+///
+/// # Options
+///
+/// - `timeout = "10s"`: how long this setup may take, in `ms`, `s` or `m`.
+#[proc_macro_attribute]
+pub fn setup(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    expand_setup(args.into(), item.into()).into()
+}
+
+fn expand_device(args: TokenStream, item: TokenStream) -> TokenStream {
+    let problems = Problems::new();
+    let output = parse::device_trait(args, item, &problems).map(|mut device| {
+        check::device_trait(&mut device, &problems);
+        expand::device::device(&device)
+    });
+    finish(problems, output)
+}
+
+fn expand_task(args: TokenStream, item: TokenStream) -> TokenStream {
+    if is_use_marker(&args) {
+        return TokenStream::new();
+    }
+    let problems = Problems::new();
+    let output = parse::alone(args, item, &problems).map(|mut alone| {
+        check::alone(&mut alone, &problems);
+        expand::task::alone(&alone)
+    });
+    finish(problems, output)
+}
+
+fn expand_setup(args: TokenStream, item: TokenStream) -> TokenStream {
+    if is_use_marker(&args) {
+        return TokenStream::new();
+    }
+    let problems = Problems::new();
+    let output = parse::misplaced(item, &Problem::SetupAlone, &problems).map(|alone| expand::task::alone(&alone));
+    finish(problems, output)
+}
+
+/// `#[belay::device]` takes the attributes off the methods and puts their paths on empty items, so that an import of
+/// them counts as used.
+fn is_use_marker(args: &TokenStream) -> bool {
+    args.to_string() == "__belay_used"
+}
+
+fn finish(problems: Problems, output: Option<TokenStream>) -> TokenStream {
+    let mut tokens = problems.finish();
+    tokens.extend(output);
+    tokens
+}

@@ -1,0 +1,184 @@
+//! The rules that need more than one token to judge. Each says why it exists.
+
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::{FnArg, ReceiverKind, ReturnType, Safety, Type};
+
+use crate::model::{Alone, DeviceTrait, Function, Home, Item, Kind, Param, python_ident};
+use crate::problem::{Problem, Problems};
+
+/// The inherent methods of `belay::Device`. Rust prefers them to a trait's, so a task of such a name could never be
+/// called with a dot.
+const RESERVED: &[&str] = &["open", "builder", "session", "with", "close", "exclusive", "states", "events"];
+
+/// The keywords of Python 3, and `async`/`await`, which MicroPython has as keywords too.
+const KEYWORDS: &[&str] = &[
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
+    "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",
+    "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
+];
+
+/// Judges a device trait.
+pub(crate) fn device_trait(device: &mut DeviceTrait, problems: &Problems) {
+    for item in &mut device.items {
+        match item {
+            Item::Python(function) => {
+                let before = problems.count();
+                // A setup runs by itself, so it may be called what it likes.
+                if function.kind == Kind::Task {
+                    reserved(&function.sig.ident, problems);
+                }
+                check_function(function, problems);
+                if problems.count() > before {
+                    function.body = None;
+                }
+            }
+            Item::Helper(helper) => reserved(&helper.sig.ident, problems),
+            Item::Other(_) => {}
+        }
+    }
+    same_names(device, problems);
+}
+
+/// Judges a task that stands alone.
+pub(crate) fn alone(alone: &mut Alone, problems: &Problems) {
+    check_function(&alone.function, problems);
+    if problems.count() > 0 {
+        alone.function.body = None;
+    }
+}
+
+/// Whether Python takes this text as a name. Non-ASCII letters are left out: not every board's lexer has them.
+pub(crate) fn is_python_name(text: &str) -> bool {
+    let mut chars = text.chars();
+    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && !KEYWORDS.contains(&text)
+}
+
+fn check_function(function: &Function, problems: &Problems) {
+    qualifiers(function, problems);
+    receiver(function, problems);
+    output(function, problems);
+    // The names of the function and its parameters become names in Python.
+    if function.kind == Kind::Task && function.options.name.is_none() {
+        let name = python_ident(&function.sig.ident);
+        if KEYWORDS.contains(&name.as_str()) {
+            let fix = "choose another with `name = \"…\"`".to_owned();
+            problems.add(&function.sig.ident, &Problem::PythonKeyword { what: "function", name: &name, fix });
+        }
+    }
+    for Param { ident, .. } in &function.params {
+        let name = python_ident(ident);
+        if KEYWORDS.contains(&name.as_str()) {
+            let fix = format!("write `{name}_`");
+            problems.add(ident, &Problem::PythonKeyword { what: "parameter", name: &name, fix });
+        }
+    }
+    if function.kind == Kind::Setup
+        && let Some(first) = function.params.first()
+    {
+        problems.add(&first.ident, &Problem::SetupParameters);
+    }
+}
+
+/// A body on a board is neither `const` nor `unsafe` nor C, and it has no variable number of arguments.
+fn qualifiers(function: &Function, problems: &Problems) {
+    let sig = &function.sig;
+    if let Some(token) = &sig.constness {
+        problems.add(token, &Problem::QualifiedFn("const"));
+    }
+    if let Safety::Safe(_) | Safety::Unsafe(_) = &sig.safety {
+        problems.add(&sig.safety, &Problem::QualifiedFn("unsafe"));
+    }
+    if let Some(abi) = &sig.abi {
+        problems.add(abi, &Problem::QualifiedFn("extern"));
+    }
+    if let Some(variadic) = &sig.variadic {
+        problems.add(variadic, &Problem::QualifiedFn("variadic"));
+    }
+}
+
+fn receiver(function: &Function, problems: &Problems) {
+    match (function.home, function.sig.inputs.first()) {
+        (_, Some(FnArg::Receiver(receiver))) => {
+            if !matches!(receiver.kind, ReceiverKind::Reference(_, _, None)) {
+                problems.add(receiver, &Problem::Receiver);
+            }
+        }
+        (Home::Device, _) => problems.add(&function.sig.ident, &Problem::Receiver),
+        // Without `self` only a reference can be the board; which type it is, the compiler checks.
+        (Home::Alone, Some(FnArg::Typed(first))) => {
+            if !matches!(&*first.ty, Type::Reference(reference) if reference.mutability.is_none()) {
+                problems.add(first, &Problem::NoDevice);
+            }
+        }
+        (Home::Alone, None) => problems.add(&function.sig.ident, &Problem::NoDevice),
+    }
+}
+
+fn output(function: &Function, problems: &Problems) {
+    let sig = &function.sig;
+    match &sig.output {
+        ReturnType::Type(_, ty) if sig.asyncness.is_none() => {
+            if mentions(ty.to_token_stream(), "Stream") {
+                problems.add(ty, &Problem::Stream);
+            } else {
+                problems.add(&sig.fn_token, &Problem::NotAsync);
+            }
+        }
+        ReturnType::Type(_, ty) => match &**ty {
+            Type::Tuple(tuple) if tuple.elems.is_empty() => problems.add(tuple, &Problem::NoResult),
+            Type::Never(never) => problems.add(never, &Problem::NoResult),
+            ty if mentions(ty.to_token_stream(), "impl") => problems.add(ty, &Problem::UnnamedResult),
+            _ => {}
+        },
+        ReturnType::Default => {
+            problems.add(&sig.ident, &Problem::NoResult);
+            if sig.asyncness.is_none() {
+                problems.add(&sig.fn_token, &Problem::NotAsync);
+            }
+        }
+    }
+}
+
+/// Whether a word stands anywhere in the tokens.
+fn mentions(tokens: TokenStream, word: &str) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == word,
+        TokenTree::Group(group) => mentions(group.stream(), word),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
+}
+
+fn reserved(ident: &Ident, problems: &Problems) {
+    let name = python_ident(ident);
+    if RESERVED.contains(&name.as_str()) {
+        problems.add(ident, &Problem::Reserved(&name));
+    }
+}
+
+/// The tasks of a trait share a namespace on the board: of two with one name, one would call the other by mistake.
+/// Methods under `cfg` are left out: two of them may never meet.
+fn same_names(device: &DeviceTrait, problems: &Problems) {
+    let mut seen: Vec<(String, &Function)> = Vec::new();
+    for function in device.functions().filter(|function| function.kind == Kind::Task) {
+        if function.attrs.iter().any(|attr| attr.path().is_ident("cfg")) {
+            continue;
+        }
+        let name = function.python_name();
+        match seen.iter().find(|(other, _)| *other == name) {
+            // Two methods of one Rust name are the compiler's to report.
+            Some((_, other)) if other.sig.ident == function.sig.ident => {}
+            Some((_, other)) => {
+                let other = other.sig.ident.to_string();
+                let problem = Problem::SameName { name: &name, other: &other };
+                match &function.options.name {
+                    Some(literal) => problems.add(literal, &problem),
+                    None => problems.add(&function.sig.ident, &problem),
+                }
+            }
+            None => seen.push((name, function)),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! A device trait: the trait itself, with futures that can be spawned, and its implementation for `Device`.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, format_ident, quote};
+use syn::{Attribute, Block, Path, ReceiverKind, TraitItemFn};
+
+use crate::expand::task;
+use crate::model::{DeviceTrait, Function, Item, Kind};
+
+/// The trait and its implementation.
+pub(crate) fn device(device: &DeviceTrait) -> TokenStream {
+    let mut head = device.head.clone();
+    head.items = device.items.iter().map(|item| syn::TraitItem::Verbatim(trait_item(item))).collect();
+    let implementation = implementation(device);
+    quote! {
+        #head
+        #implementation
+    }
+}
+
+fn trait_item(item: &Item) -> TokenStream {
+    match item {
+        Item::Python(function) => {
+            let attrs = &function.attrs;
+            let sig = task::signature(&function.sig);
+            let body = match function.kind {
+                Kind::Task => quote!(;),
+                // Whoever mocks the trait has no board to set up.
+                Kind::Setup => quote!({ ::core::future::ready(::core::result::Result::Ok(())) }),
+            };
+            quote!(#(#attrs)* #sig #body)
+        }
+        Item::Helper(helper) => self::helper(helper).into_token_stream(),
+        Item::Other(item) => item.to_token_stream(),
+    }
+}
+
+/// A method with a Rust body; an async one is written out so that its future is `Send`.
+fn helper(helper: &TraitItemFn) -> TraitItemFn {
+    let mut helper = helper.clone();
+    if helper.sig.asyncness.take().is_none() {
+        return helper;
+    }
+    let output = task::output(&helper.sig);
+    helper.sig.output = syn::parse_quote! {
+        -> impl ::core::future::Future<Output = #output> + ::core::marker::Send
+    };
+    let Some(block) = helper.default.take() else { return helper };
+    // What the future holds while it waits must be `Send` too, and only the default body knows that it holds it.
+    match helper.sig.receiver().map(|receiver| &receiver.kind) {
+        Some(ReceiverKind::Reference(_, _, None)) => {
+            helper.sig.generics.make_where_clause().predicates.push(syn::parse_quote!(Self: ::core::marker::Sync));
+        }
+        Some(_) => {
+            helper.sig.generics.make_where_clause().predicates.push(syn::parse_quote!(Self: ::core::marker::Send));
+        }
+        None => {}
+    }
+    let block: Block = syn::parse_quote!({ async move #block });
+    helper.default = Some(block);
+    helper.attrs.push(syn::parse_quote!(#[allow(clippy::manual_async_fn)]));
+    helper
+}
+
+fn implementation(device: &DeviceTrait) -> TokenStream {
+    let DeviceTrait { krate, head, .. } = device;
+    let name = &head.ident;
+    let key = format!("::{}", syn::ext::IdentExt::unraw(name));
+    let key = quote!(::core::concat!(::core::module_path!(), #key));
+    let scope = format_ident!("__BELAY_SCOPE");
+    let setups: TokenStream = device
+        .functions()
+        .filter(|function| function.kind == Kind::Setup && function.body.is_some())
+        .map(|function| {
+            let cfgs = task::cfgs(&function.attrs);
+            let task = static_name(function);
+            quote!(#(#cfgs)* &#task,)
+        })
+        .collect();
+    let scope_static = task::scope_static(krate, &scope, &key, &setups);
+    let tasks =
+        device.functions().filter_map(|function| task::task_static(krate, function, &static_name(function), &scope));
+    let methods = device.functions().map(|function| method(krate, function));
+    let uses = device.attribute_paths.iter().map(|path| quote!(#[#path(__belay_used)] const _: () = ();));
+    let (impl_generics, ty_generics, where_clause) = head.generics.split_for_impl();
+    quote! {
+        #[doc(hidden)]
+        #[allow(non_upper_case_globals)]
+        const _: () = {
+            #scope_static
+            #(#tasks)*
+            #[automatically_derived]
+            impl #impl_generics #name #ty_generics for #krate::Device #where_clause {
+                #(#methods)*
+            }
+            #(#uses)*
+        };
+    }
+}
+
+fn method(krate: &Path, function: &Function) -> TokenStream {
+    let attrs = function.attrs.iter().filter_map(for_implementation);
+    let sig = task::signature(&function.sig);
+    let call = task::call(krate, function, &static_name(function));
+    quote! {
+        #(#attrs)*
+        #sig {
+            #call
+        }
+    }
+}
+
+/// What of a method's attributes the implementation needs: whether it is there, and which lints to leave alone.
+fn for_implementation(attr: &Attribute) -> Option<TokenStream> {
+    let path = attr.path();
+    if path.is_ident("cfg") || path.is_ident("allow") {
+        return Some(attr.to_token_stream());
+    }
+    // An expectation that is fulfilled in the trait may not be here.
+    let list = path.is_ident("expect").then(|| attr.meta.require_list().ok())??;
+    let lints = &list.tokens;
+    Some(quote!(#[allow(#lints)]))
+}
+
+fn static_name(function: &Function) -> Ident {
+    format_ident!("__BELAY_TASK_{}", function.sig.ident)
+}

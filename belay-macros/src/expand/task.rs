@@ -1,0 +1,177 @@
+//! One Python body: the `static` that describes it, the call that runs it, and the task that stands alone.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote};
+use syn::{Attribute, FnArg, Pat, Path, ReturnType, Signature, Type};
+
+use crate::model::{Alone, Function, Home, Kind, python_ident};
+use crate::python::lines::{self, Deployed};
+use crate::python::source::Source;
+
+/// A task outside of a device trait: everything stands inside of the function.
+pub(crate) fn alone(alone: &Alone) -> TokenStream {
+    let Alone { krate, vis, function } = alone;
+    let attrs = &function.attrs;
+    let sig = signature(&function.sig);
+    let scope = Ident::new("__BELAY_SCOPE", Span::call_site());
+    let task = Ident::new("__BELAY_TASK", Span::call_site());
+    let statics = task_static(krate, function, &task, &scope).map(|task| {
+        let scope = scope_static(krate, &scope, &quote!(::core::module_path!()), &TokenStream::new());
+        quote!(#scope #task)
+    });
+    let call = call(krate, function, &task);
+    quote! {
+        #(#attrs)*
+        #vis #sig {
+            #statics
+            #call
+        }
+    }
+}
+
+/// `async fn f(&self, …) -> R` as `fn f(&self, …) -> impl Future<Output = R> + Send`.
+pub(crate) fn signature(sig: &Signature) -> Signature {
+    let mut sig = sig.clone();
+    let output = output(&sig);
+    sig.asyncness = None;
+    sig.output = syn::parse_quote! {
+        -> impl ::core::future::Future<Output = #output> + ::core::marker::Send
+    };
+    for input in &mut sig.inputs {
+        let FnArg::Typed(input) = input else { continue };
+        match &mut *input.pat {
+            Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => pat.mutability = None,
+            // Reported; a signature without a body takes no other pattern.
+            other => *other = syn::parse_quote!(_),
+        }
+    }
+    sig
+}
+
+/// The type that a call gives back.
+pub(crate) fn output(sig: &Signature) -> Type {
+    match &sig.output {
+        ReturnType::Type(_, ty) => (**ty).clone(),
+        ReturnType::Default => syn::parse_quote!(()),
+    }
+}
+
+/// The attributes that decide whether an item is there.
+pub(crate) fn cfgs(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
+    attrs.iter().filter(|attr| attr.path().is_ident("cfg"))
+}
+
+/// The `static` of a namespace on the board.
+pub(crate) fn scope_static(krate: &Path, scope: &Ident, key: &TokenStream, setups: &TokenStream) -> TokenStream {
+    quote! {
+        static #scope: #krate::__private::Scope = #krate::__private::Scope {
+            key: #key,
+            setups: &[#setups],
+        };
+    }
+}
+
+/// The `static` of a body; nothing if the body is in error.
+pub(crate) fn task_static(krate: &Path, function: &Function, task: &Ident, scope: &Ident) -> Option<TokenStream> {
+    let source = Source::literal(function.body.as_ref()?);
+    let (kind, name, deployed) = deploy(function, &source);
+    let params = function.params.iter().map(|param| python_ident(&param.ident));
+    let text = deployed.text();
+    let hash: TokenStream = format!("{:#018x}", fnv1a(text.as_bytes())).parse().unwrap_or_default();
+    let timeout = match function.options.timeout {
+        Some(timeout) => {
+            let millis = proc_macro2::Literal::u64_unsuffixed(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+            quote!(::core::option::Option::Some(::core::time::Duration::from_millis(#millis)))
+        }
+        None => quote!(::core::option::Option::None),
+    };
+    let idempotent = function.options.idempotent;
+    let file = match &source.file {
+        Some(file) => file.to_token_stream(),
+        None => quote!(::core::file!()),
+    };
+    let numbers = deployed.lines.iter().map(|line| proc_macro2::Literal::u32_unsuffixed(line.number));
+    let originals = deployed.lines.iter().map(|line| &line.original);
+    let cfgs = cfgs(&function.attrs);
+    Some(quote! {
+        #(#cfgs)*
+        static #task: #krate::__private::Task = #krate::__private::Task {
+            name: #name,
+            kind: #krate::__private::Kind::#kind,
+            params: &[#(#params),*],
+            source: #text,
+            hash: #hash,
+            timeout: #timeout,
+            idempotent: #idempotent,
+            origin: #krate::__private::Origin {
+                file: #file,
+                lines: &[#(#numbers),*],
+                text: &[#(#originals),*],
+            },
+            scope: &#scope,
+        };
+    })
+}
+
+fn deploy(function: &Function, source: &Source) -> (Ident, String, Deployed) {
+    let span = Span::call_site();
+    match function.kind {
+        Kind::Task => {
+            let name = function.python_name();
+            let params: Vec<String> = function.params.iter().map(|param| python_ident(&param.ident)).collect();
+            let number = u32::try_from(function.sig.ident.span().start().line).unwrap_or(0);
+            let deployed = lines::function(&name, &params, source, number);
+            (Ident::new("Task", span), name, deployed)
+        }
+        Kind::Setup => (Ident::new("Setup", span), python_ident(&function.sig.ident), lines::module(source)),
+    }
+}
+
+/// The body of the Rust function: arguments, then one call that is not async, so that the future borrows nothing.
+pub(crate) fn call(krate: &Path, function: &Function, task: &Ident) -> TokenStream {
+    if function.body.is_none() {
+        return quote!(::core::future::pending());
+    }
+    let args = Ident::new("args", Span::mixed_site());
+    let mutability = (!function.params.is_empty()).then(|| quote!(mut));
+    let pushes = function.params.iter().map(|param| {
+        // Underlined at its type if it cannot be sent.
+        let (first, last) = ends(&param.ty);
+        let mut name = param.ident.clone();
+        name.set_span(name.span().located_at(last));
+        let and = syn::Token![&](first);
+        quote!(#args.push(#and #name);)
+    });
+    let board = board(krate, function);
+    let output = output(&function.sig);
+    quote! {
+        let #mutability #args = #krate::__private::Args::new(&#task);
+        #(#pushes)*
+        #krate::__private::call::<#output>(#board, #args)
+    }
+}
+
+/// The expression that is the `&Device`.
+fn board(krate: &Path, function: &Function) -> TokenStream {
+    match (function.home, function.sig.inputs.first()) {
+        (Home::Device, Some(FnArg::Receiver(receiver))) => receiver.self_token.to_token_stream(),
+        (Home::Alone, Some(FnArg::Receiver(receiver))) => {
+            let this = receiver.self_token;
+            quote!(::core::convert::AsRef::<#krate::Device>::as_ref(#this))
+        }
+        (_, Some(FnArg::Typed(first))) => first.pat.to_token_stream(),
+        (_, None) => TokenStream::new(),
+    }
+}
+
+/// The spans of the first and the last token.
+fn ends(tokens: &impl ToTokens) -> (Span, Span) {
+    let mut spans = tokens.to_token_stream().into_iter().map(|token| token.span());
+    let first = spans.next().unwrap_or_else(Span::call_site);
+    (first, spans.last().unwrap_or(first))
+}
+
+/// FNV-1a, 64 bit, as the runtime computes it.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}

@@ -1,0 +1,95 @@
+//! The owned picture of what the user wrote: filled by `parse`, judged by `check`, written out by `expand`.
+
+use proc_macro2::Ident;
+use syn::{Attribute, LitStr, Path, Signature, TraitItem, TraitItemFn, Type, Visibility};
+
+use crate::options::Options;
+
+/// A trait with `#[belay::device]`.
+pub(crate) struct DeviceTrait {
+    /// Where the belay crate is: `::belay` unless renamed.
+    pub(crate) krate: Path,
+    /// The trait as written, without its items.
+    pub(crate) head: syn::ItemTrait,
+    pub(crate) items: Vec<Item>,
+    /// The paths of the attributes that were taken off the methods.
+    pub(crate) attribute_paths: Vec<Path>,
+}
+
+/// One item of a device trait.
+pub(crate) enum Item {
+    /// A method with a Python body.
+    Python(Box<Function>),
+    /// A method with a Rust body.
+    Helper(Box<TraitItemFn>),
+    /// What the macro has no opinion on.
+    Other(Box<TraitItem>),
+}
+
+impl DeviceTrait {
+    pub(crate) fn functions(&self) -> impl Iterator<Item = &Function> {
+        self.items.iter().filter_map(|item| match item {
+            Item::Python(function) => Some(&**function),
+            Item::Helper(_) | Item::Other(_) => None,
+        })
+    }
+}
+
+/// A function with `#[belay::task]` that stands outside of a device trait.
+pub(crate) struct Alone {
+    pub(crate) krate: Path,
+    pub(crate) vis: Visibility,
+    pub(crate) function: Function,
+}
+
+/// How a body is called on the board. Mirrors the runtime's `Kind`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Task,
+    Setup,
+}
+
+/// Where a call finds its board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Home {
+    /// In `impl Trait for Device`: `self` is the board.
+    Device,
+    /// In an impl or a trait of the user's: `self` leads to the board. Or a free function: its first parameter does.
+    Alone,
+}
+
+/// A function whose body is Python.
+pub(crate) struct Function {
+    pub(crate) kind: Kind,
+    pub(crate) home: Home,
+    /// The user's attributes, without ours.
+    pub(crate) attrs: Vec<Attribute>,
+    /// As the user wrote it.
+    pub(crate) sig: Signature,
+    /// The parameters after `self`, or after the board.
+    pub(crate) params: Vec<Param>,
+    pub(crate) options: Options,
+    /// `None` where there is an error: then only the signature is emitted.
+    pub(crate) body: Option<LitStr>,
+}
+
+/// One value that goes to the board.
+pub(crate) struct Param {
+    pub(crate) ident: Ident,
+    pub(crate) ty: Type,
+}
+
+impl Function {
+    /// The name of the function on the board.
+    pub(crate) fn python_name(&self) -> String {
+        match &self.options.name {
+            Some(name) => name.value(),
+            None => python_ident(&self.sig.ident),
+        }
+    }
+}
+
+/// A Rust identifier as Python spells it.
+pub(crate) fn python_ident(ident: &Ident) -> String {
+    syn::ext::IdentExt::unraw(ident).to_string()
+}

@@ -1,0 +1,149 @@
+//! What the macros write, for a person to read: input in the test, output in `snapshots/`.
+
+use proc_macro2::TokenStream;
+
+fn pretty(tokens: TokenStream) -> String {
+    let file: syn::File = syn::parse2(tokens.clone()).unwrap_or_else(|error| panic!("{error}: {tokens}"));
+    prettyplease::unparse(&file)
+}
+
+fn check(name: &str, output: &str) {
+    insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!(name, output);
+    });
+}
+
+fn device(args: &str, item: &str) -> String {
+    pretty(crate::expand_device(args.parse().unwrap(), item.parse().unwrap()))
+}
+
+fn task(args: &str, item: &str) -> String {
+    pretty(crate::expand_task(args.parse().unwrap(), item.parse().unwrap()))
+}
+
+#[test]
+fn a_device_trait() {
+    check(
+        "a_device_trait",
+        &device(
+            "",
+            r####"
+/// What a Pico with its built-in temperature sensor can do.
+pub trait Thermometer {
+    /// Runs by itself.
+    #[belay::setup(timeout = "10s")]
+    async fn open(&self) -> Result<()> {
+        r#"
+        from machine import ADC
+        adc = ADC(4)
+        "#
+    }
+
+    /// Degrees Celsius.
+    #[belay::task(timeout = "2s", idempotent)]
+    async fn read_temp(&self, pin: u8, samples: &[u16]) -> Result<f32> {
+        r#"
+        volts = adc.read_u16() * 3.3 / 65535
+        return 27 - (volts - 0.706) / 0.001721
+        "#
+    }
+
+    /// A Rust body.
+    async fn warmest(&self, times: u8) -> Result<f32> {
+        let mut warmest = f32::MIN;
+        for _ in 0..times {
+            warmest = self.read_temp(26, &[]).await?.max(warmest);
+        }
+        Ok(warmest)
+    }
+
+    fn unit(&self) -> &'static str {
+        "°C"
+    }
+}
+"####,
+        ),
+    );
+}
+
+#[test]
+fn attributes_generics_and_names() {
+    check(
+        "attributes_generics_and_names",
+        &device(
+            r#"crate = "crate::my_belay""#,
+            r####"
+pub(crate) trait Odd: Send {
+    #[cfg(feature = "setup")]
+    #[setup]
+    async fn prepare(&self) -> Result<()> { "x = 1" }
+
+    #[cfg(feature = "odd")]
+    #[deprecated = "old"]
+    #[expect(non_snake_case)]
+    #[task(name = "py")]
+    async fn r#type<'a, T>(&'a self, args: T, self_: impl Serialize, r#match: u8) -> Result<Vec<T>>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        "return [args]"
+    }
+}
+"####,
+        ),
+    );
+}
+
+#[test]
+fn a_method_alone() {
+    check(
+        "a_method_alone",
+        &task(
+            r#"timeout = "500ms""#,
+            r####"
+/// Doc.
+pub async fn free_memory(&self, collect: bool) -> belay::Result<u32> {
+    "import gc
+     return gc.mem_free()"
+}
+"####,
+        ),
+    );
+}
+
+#[test]
+fn a_free_function() {
+    check("a_free_function", &task("", r##"async fn f(board: &Device) -> Result<()> { "pass" }"##));
+}
+
+#[test]
+fn errors_leave_the_signatures() {
+    check(
+        "errors_leave_the_signatures",
+        &device(
+            "",
+            r####"
+trait Wrong {
+    const LIMIT: u8;
+    type Output;
+    #[task(timeuot = "2s")]
+    async fn first(&self) -> Result<u8> { "return 1" }
+    #[task]
+    async fn second(self, (a, b): (u8, u8), _: u8, mut c: u8, lambda: u8) -> Result<u8> { 1 }
+    #[task]
+    fn third(&mut self) {}
+    #[setup]
+    async fn prepare(&self, n: u8) -> Result<()> { "x = 1" }
+    #[task]
+    async fn good(&self) -> Result<u8> { "return 1" }
+}
+"####,
+        ),
+    );
+}
+
+#[test]
+fn a_setup_alone_keeps_its_signature() {
+    let item = "async fn f(&self) -> Result<()> { \"x = 1\" }";
+    check("a_setup_alone_keeps_its_signature", &pretty(crate::expand_setup(TokenStream::new(), item.parse().unwrap())));
+}
