@@ -81,8 +81,7 @@ pub fn device(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> p
 /// }
 /// ```
 ///
-/// The arguments are taken when the function is called, not when its future is first polled: the future borrows
-/// nothing.
+/// The arguments are encoded when the function is called, not when its future is first polled.
 ///
 /// # Options
 ///

@@ -38,13 +38,10 @@ fn trait_item(item: &Item) -> TokenStream {
 /// A method with a Rust body; an async one is written out so that its future is `Send`.
 fn helper(helper: &TraitItemFn) -> TraitItemFn {
     let mut helper = helper.clone();
-    if helper.sig.asyncness.take().is_none() {
+    if helper.sig.asyncness.is_none() {
         return helper;
     }
-    let output = task::output(&helper.sig);
-    helper.sig.output = syn::parse_quote! {
-        -> impl ::core::future::Future<Output = #output> + ::core::marker::Send
-    };
+    helper.sig = task::future(&helper.sig);
     let Some(block) = helper.default.take() else { return helper };
     // What the future holds while it waits must be `Send` too, and only the default body knows that it holds it.
     match helper.sig.receiver().map(|receiver| &receiver.kind) {

@@ -31,12 +31,7 @@ pub(crate) fn alone(alone: &Alone) -> TokenStream {
 
 /// `async fn f(&self, …) -> R` as `fn f(&self, …) -> impl Future<Output = R> + Send`.
 pub(crate) fn signature(sig: &Signature) -> Signature {
-    let mut sig = sig.clone();
-    let output = output(&sig);
-    sig.asyncness = None;
-    sig.output = syn::parse_quote! {
-        -> impl ::core::future::Future<Output = #output> + ::core::marker::Send
-    };
+    let mut sig = future(sig);
     for input in &mut sig.inputs {
         let FnArg::Typed(input) = input else { continue };
         match &mut *input.pat {
@@ -45,6 +40,17 @@ pub(crate) fn signature(sig: &Signature) -> Signature {
             other => *other = syn::parse_quote!(_),
         }
     }
+    sig
+}
+
+/// The signature with its future written out, which is `Send`; errors about that point at the `async`.
+pub(crate) fn future(sig: &Signature) -> Signature {
+    let mut sig = sig.clone();
+    let output = output(&sig);
+    let written = sig.asyncness.take().map_or(sig.fn_token.span, |token| token.span);
+    sig.output = syn::parse_quote_spanned! {Span::call_site().located_at(written)=>
+        -> impl ::core::future::Future<Output = #output> + ::core::marker::Send
+    };
     sig
 }
 
