@@ -1,1 +1,43 @@
-//! TODO
+//! The runtime of belay: everything that happens while a program runs.
+//!
+//! Programs use the facade, `belay`; this crate knows nothing of its macros. Upper rows use lower ones, never the other
+//! way:
+//!
+//! | module | its one job |
+//! |---|---|
+//! | `device`, `call` | the handle that programs hold; the typed shell around an untyped call |
+//! | `session` | one board, one owner: the queue, what this boot of the board holds, stopping it |
+//! | `agent` | the Python that lives on the board |
+//! | `repl` | the raw REPL as a state machine without a socket and without a clock |
+//! | `codec`, `exception` | Rust values ↔ Python text and MessagePack; tracebacks |
+//! | `transport` | lines: serial, TCP, programs, virtual boards |
+//! | `task`, `error`, `output` | as named |
+
+mod agent;
+mod call;
+pub mod codec;
+mod device;
+mod error;
+mod exception;
+mod output;
+mod repl;
+mod session;
+mod task;
+mod transport;
+
+pub use agent::Capabilities;
+pub use device::{Builder, Device};
+pub use error::{AfterTimeout, Error, Result};
+pub use exception::{Exception, Frame, Source};
+pub use output::{Output, Printed};
+pub use session::{Session, Traffic};
+pub use transport::Line;
+
+/// What expansions of the macros name. Not for programs: it changes without notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::{
+        call::{Args, Argument, Returns, call},
+        task::{Kind, Origin, Scope, Task},
+    };
+}

@@ -1,0 +1,95 @@
+//! The thin typed shell: what the macro's three lines a method call into.
+//!
+//! Arguments go in one by one, so that a type that cannot be sent is underlined where it stands; the result type comes
+//! out of the signature. Everything else is untyped and stands in the session.
+
+use std::sync::Arc;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    codec::{args, reply},
+    device::Device,
+    error::{Error, Result},
+    exception::Exception,
+    task::Task,
+};
+
+/// A value that can be sent to a board: everything that implements [`serde::Serialize`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent to a board",
+    label = "this argument cannot be written as Python",
+    note = "arguments of tasks implement `serde::Serialize`: add `#[derive(serde::Serialize)]` to the type"
+)]
+pub trait Argument: Serialize {}
+
+impl<T: Serialize + ?Sized> Argument for T {}
+
+/// The result of a task: `belay::Result<T>` with a `T` that implements [`serde::Deserialize`] and borrows nothing.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the result of a task",
+    label = "a task returns `belay::Result<T>`, and `T` is read from the board's reply",
+    note = "results of tasks implement `serde::Deserialize`: add `#[derive(serde::Deserialize)]` to the type inside"
+)]
+pub trait Returns {
+    #[doc(hidden)]
+    fn from_call(outcome: Result<(&'static Task, Vec<u8>)>) -> Self;
+}
+
+impl<T: DeserializeOwned> Returns for Result<T> {
+    fn from_call(outcome: Result<(&'static Task, Vec<u8>)>) -> Self {
+        let (task, payload) = outcome?;
+        check(task.name, &payload, Some(task))?;
+        reply::decode(&payload)
+            .map_err(|source| Error::WrongType { task: task.name.to_owned(), source: Box::new(source) })
+    }
+}
+
+/// An exception in a reply as an error.
+pub(crate) fn check(name: &str, payload: &[u8], task: Option<&'static Task>) -> Result<()> {
+    let Some(mut exception) = Exception::from_reply(payload) else { return Ok(()) };
+    if let Some(task) = task {
+        exception.locate(task);
+    }
+    Err(Error::Exception { task: name.to_owned(), exception: Box::new(exception) })
+}
+
+/// The arguments of one call, on their way into it.
+#[derive(Debug)]
+pub struct Args {
+    task: &'static Task,
+    values: args::Args,
+    error: Option<Error>,
+}
+
+impl Args {
+    /// No arguments yet.
+    #[must_use]
+    pub fn new(task: &'static Task) -> Self {
+        Self { task, values: args::Args::new(), error: None }
+    }
+
+    /// Adds the next argument. A value that cannot be sent makes the call fail before anything is sent.
+    pub fn push<T: Argument + ?Sized>(&mut self, value: &T) {
+        if self.error.is_some() {
+            return;
+        }
+        if let Err(source) = self.values.push(value) {
+            let param = self.task.params.get(self.values.len()).copied().unwrap_or("?").to_owned();
+            self.error = Some(Error::Argument { task: self.task.name.to_owned(), param, source: Box::new(source) });
+        }
+    }
+}
+
+/// Calls a task. Nothing happens before the future is polled.
+pub fn call<R: Returns>(device: &Device, args: Args) -> impl Future<Output = R> + Send + 'static + use<R> {
+    let device = device.clone();
+    async move {
+        let Args { task, values, error } = args;
+        let outcome = match error {
+            Some(error) => Err(error),
+            None => device.call(task, Arc::new(values)).await.map(|payload| (task, payload)),
+        };
+        R::from_call(outcome)
+    }
+}

@@ -1,0 +1,149 @@
+//! What can go wrong, sorted by what a caller can do about it.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{codec::{EncodeError, DecodeError}, exception::Exception};
+
+/// What a call gives back.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong between a Rust call and its board.
+///
+/// Errors are cheap to clone: one that ends a connection is given to every call that was waiting.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The port could not be opened, or nothing on it answered as a board does.
+    #[error("cannot open {port}: {reason}")]
+    Open {
+        /// The spec as it was given.
+        port: String,
+        /// What failed, and what to do next.
+        reason: String,
+        /// The operating system's error, where there was one.
+        #[source]
+        source: Option<Arc<std::io::Error>>,
+    },
+    /// The line to the board ended.
+    #[error("the connection to {port} is lost: {reason}")]
+    Lost {
+        /// The spec as it was given.
+        port: String,
+        /// What ended it.
+        reason: String,
+        /// The operating system's error, where there was one.
+        #[source]
+        source: Option<Arc<std::io::Error>>,
+    },
+    /// The deadline passed. What was running on the board has been told to stop.
+    #[error("{what} on {port} took longer than {limit:?}{}", board.note())]
+    TimedOut {
+        /// The task, or the step of a session (`attach`, `deploy read_temp`, …).
+        what: String,
+        /// The spec as it was given.
+        port: String,
+        /// The deadline that passed.
+        limit: Duration,
+        /// What is known of the board now.
+        board: AfterTimeout,
+    },
+    /// The board does not keep to the protocol, and several proved resyncs did not help.
+    #[error("{port} does not answer as a raw REPL: {reason}")]
+    Protocol {
+        /// The spec as it was given.
+        port: String,
+        /// What was expected and what came.
+        reason: String,
+    },
+    /// The Python code raised.
+    #[error("{task} raised on the board\n{exception}")]
+    Exception {
+        /// The task, or the step of a session.
+        task: String,
+        /// The exception with its traceback.
+        exception: Box<Exception>,
+    },
+    /// The board's value does not fit the declared result type.
+    #[error("{task}: {source}")]
+    WrongType {
+        /// The task.
+        task: String,
+        /// Expected type, what came, and where.
+        source: Box<DecodeError>,
+    },
+    /// An argument cannot be written as Python.
+    #[error("{task}: argument `{param}`: {source}")]
+    Argument {
+        /// The task.
+        task: String,
+        /// The parameter.
+        param: String,
+        /// Why.
+        source: Box<EncodeError>,
+    },
+    /// The call may or may not have run: the line or the board failed while it was under way.
+    #[error("it is unknown whether {task} ran on {port}: {reason}")]
+    OutcomeUnknown {
+        /// The task.
+        task: String,
+        /// The spec as it was given.
+        port: String,
+        /// What happened.
+        reason: String,
+    },
+    /// This board, or this build of the program, cannot do that.
+    #[error("{what} is not supported: {reason}")]
+    Unsupported {
+        /// What was asked for.
+        what: String,
+        /// Why not, and what would help.
+        reason: String,
+    },
+    /// Too many calls wait for this board already. Nothing was sent.
+    #[error("{waiting} calls wait for {port} already: make fewer at a time")]
+    Busy {
+        /// The spec as it was given.
+        port: String,
+        /// How many wait.
+        waiting: usize,
+    },
+    /// The session was closed before the call was done.
+    #[error("the session with {port} is closed")]
+    Closed {
+        /// The spec as it was given.
+        port: String,
+    },
+}
+
+/// What is known of the board after a deadline passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AfterTimeout {
+    /// The call had not been sent; the board knows nothing of it.
+    NotSent,
+    /// The call waits in the board's input, behind another one. It is interrupted if it should begin.
+    Sent,
+    /// The board was interrupted, and a resync proved that it listens again.
+    Stopped,
+    /// The board has been interrupted; it has not yet shown that it stopped.
+    Interrupting,
+}
+
+impl AfterTimeout {
+    fn note(self) -> &'static str {
+        match self {
+            Self::NotSent => " (it was not sent)",
+            Self::Sent => " (it was sent and had not begun)",
+            Self::Stopped => " (the board was interrupted)",
+            Self::Interrupting => " (the board was interrupted and has not answered yet)",
+        }
+    }
+}
+
+impl Error {
+    /// Whether the same call may succeed if it is made again, and making it again is safe: it certainly did not run.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Busy { .. } | Self::TimedOut { board: AfterTimeout::NotSent, .. })
+    }
+}

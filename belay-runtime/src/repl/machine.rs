@@ -1,0 +1,376 @@
+//! Requests in flight, and what the board's bytes say about them.
+
+use std::collections::VecDeque;
+
+use super::{
+    frame::Way,
+    understand::{find, overlap},
+};
+use crate::codec::msgpack::Limits;
+
+/// What a board says when it enters the raw REPL.
+pub(super) const BANNER: &[u8] = b"raw REPL; CTRL-B to exit\r\n>";
+/// Ctrl-E A Ctrl-A: asks for raw-paste.
+const ASK_RAW_PASTE: &[u8] = b"\x05A\x01";
+pub(super) const END: u8 = 0x04;
+/// How many bytes of the board's input credit are never used, so that Ctrl-C is always seen.
+const FOR_CTRL_C: usize = 2;
+
+/// Code to run, and how its answer is recognised.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) id: u64,
+    /// Python source without any byte that the REPL acts on.
+    pub(crate) code: Vec<u8>,
+    pub(crate) lane: Lane,
+    pub(crate) expect: Expect,
+}
+
+/// How code travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// One write that surely fits the board's input buffer.
+    Plain,
+    /// With credit given by the board. `window` is set once it is known: then the handshake is not waited for.
+    RawPaste { window: Option<usize> },
+}
+
+/// How the answer of a request is recognised in the board's output.
+#[derive(Clone, Debug)]
+pub(crate) enum Expect {
+    /// One frame with this mark.
+    Frame { mark: [u8; 2], way: Way },
+    /// What is printed between two texts. Only for code of ours, before the agent is known to be there.
+    Text { open: Vec<u8>, close: Vec<u8> },
+}
+
+/// What the board's bytes mean.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// Printed by the board.
+    Output(Vec<u8>),
+    /// The raw REPL has been entered, as `sync` asked. Nothing is in flight any more.
+    Banner,
+    /// The board answered the request for raw-paste. `None`: it has no raw-paste, and the request did not run.
+    RawPaste { id: u64, window: Option<usize> },
+    /// So much of a raw-paste has been handed to the line.
+    Progress { id: u64, sent: usize, total: usize },
+    /// The answer.
+    Reply { id: u64, payload: Vec<u8> },
+    /// It looks as if the request had ended without an answer. The answer to any later request proves it.
+    Suspect { id: u64 },
+    /// The request ended without an answer; what the board printed as an error.
+    Ended { id: u64, error: Vec<u8> },
+    /// The request that was answered has ended, and the board takes the next one.
+    Done { id: u64 },
+    /// The board echoes what it is sent: it is not in the raw REPL.
+    Echo { id: u64 },
+    /// Nothing was asked, and the board announced a REPL: it may have been reset.
+    Announced,
+}
+
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub(super) id: u64,
+    pub(super) expect: Expect,
+    pub(super) phase: Phase,
+    /// Bytes that lie in the board's input buffer until it says `OK`.
+    pub(super) unread: usize,
+    pub(super) suspected: bool,
+    pub(super) echoed: bool,
+    /// How its code begins, by which an echo is known.
+    pub(super) begins: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(super) enum Phase {
+    Handshake(Paste),
+    Pasting(Paste),
+    /// The end of the code has been sent; the board has not confirmed it.
+    Pasted,
+    /// The code has been sent; the board has not read it.
+    Sent,
+    /// The code runs.
+    Running,
+    /// The answer has come.
+    Answered,
+}
+
+#[derive(Debug)]
+pub(super) struct Paste {
+    code: Vec<u8>,
+    sent: usize,
+    ended: bool,
+    window: usize,
+    /// Below zero only while a first write runs ahead of the board's grant.
+    credit: isize,
+}
+
+/// The host's end of a raw REPL.
+#[derive(Debug)]
+pub(crate) struct Repl {
+    pub(super) flights: VecDeque<Flight>,
+    /// Bytes whose meaning is open.
+    pub(super) received: Vec<u8>,
+    /// How many of them have been searched for a frame that hides behind a print.
+    pub(super) searched: usize,
+    /// The last bytes that came while nothing was in flight.
+    pub(super) idle_tail: Vec<u8>,
+    outgoing: Vec<u8>,
+    pub(super) events: VecDeque<Event>,
+    syncing: bool,
+    pub(super) limits: Limits,
+    /// What the board's input buffer surely holds.
+    buffer: usize,
+}
+
+impl Repl {
+    pub(crate) fn new(buffer: usize, limits: Limits) -> Self {
+        Self {
+            flights: VecDeque::new(),
+            received: Vec::new(),
+            searched: 0,
+            idle_tail: Vec::new(),
+            outgoing: Vec::new(),
+            events: VecDeque::new(),
+            syncing: false,
+            limits,
+            buffer,
+        }
+    }
+
+    pub(crate) fn set_buffer(&mut self, bytes: usize) {
+        self.buffer = bytes;
+    }
+
+    /// Whether code of `len` bytes may be sent in the plain lane now, behind what is in flight.
+    pub(crate) fn takes_plain(&self, len: usize) -> bool {
+        let pasting =
+            self.flights.iter().any(|f| matches!(f.phase, Phase::Handshake(_) | Phase::Pasting(_) | Phase::Pasted));
+        let unread: usize = self.flights.iter().map(|f| f.unread).sum();
+        !pasting && unread + len < self.buffer.saturating_sub(FOR_CTRL_C)
+    }
+
+    /// How many received bytes are held back because their meaning is open.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        self.received.len()
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.flights.is_empty()
+    }
+
+    /// Whether the code of this request has been read by the board and has not answered.
+    pub(crate) fn is_running(&self, id: u64) -> bool {
+        self.flights.iter().any(|f| f.id == id && matches!(f.phase, Phase::Running))
+    }
+
+    /// Bytes to write, in order.
+    pub(crate) fn outgoing(&mut self) -> &mut Vec<u8> {
+        &mut self.outgoing
+    }
+
+    pub(crate) fn next_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Sends control bytes that are no request, such as Ctrl-C.
+    pub(crate) fn control(&mut self, bytes: &[u8]) {
+        self.outgoing.extend_from_slice(bytes);
+    }
+
+    /// Waits for the raw REPL's banner from now on. What is in flight goes on until it comes.
+    pub(crate) fn sync(&mut self) {
+        self.syncing = true;
+        self.outgoing.clear();
+        // An interrupt ends a paste; credit that still comes must not send any more of it.
+        for flight in &mut self.flights {
+            if matches!(flight.phase, Phase::Handshake(_) | Phase::Pasting(_) | Phase::Pasted) {
+                flight.phase = Phase::Running;
+            }
+        }
+    }
+
+    /// Sends a request. The caller has made sure that it fits: `takes_plain` or `is_idle`.
+    pub(crate) fn submit(&mut self, request: Request) {
+        let Request { id, code, lane, expect } = request;
+        let begins = code[..code.len().min(3)].to_vec();
+        let (phase, unread) = match lane {
+            Lane::Plain => {
+                self.outgoing.extend_from_slice(&code);
+                self.outgoing.push(END);
+                (Phase::Sent, code.len() + 1)
+            }
+            Lane::RawPaste { window } => {
+                self.outgoing.extend_from_slice(ASK_RAW_PASTE);
+                let mut paste = Paste { code, sent: 0, ended: false, window: 0, credit: 0 };
+                if let Some(window) = window {
+                    // The handshake, too, lies in the board's buffer of two windows until it is read.
+                    let room = (2 * window).min(self.buffer).saturating_sub(ASK_RAW_PASTE.len() + FOR_CTRL_C);
+                    paste.send(room, &mut self.outgoing);
+                }
+                (Phase::Handshake(paste), 0)
+            }
+        };
+        self.idle_tail.clear();
+        self.flights.push_back(Flight { id, expect, phase, unread, suspected: false, echoed: false, begins });
+    }
+
+    /// Takes what the board sent.
+    pub(crate) fn receive(&mut self, bytes: &[u8]) {
+        self.received.extend_from_slice(bytes);
+        if self.syncing {
+            if let Some(at) = find(&self.received, BANNER) {
+                let after = self.received.split_off(at);
+                while self.step() {}
+                let rest = std::mem::take(&mut self.received);
+                self.print(&rest);
+                self.received = after[BANNER.len()..].to_vec();
+                self.flights.clear();
+                self.syncing = false;
+                self.events.push_back(Event::Banner);
+            } else {
+                // The start of a banner must not be taken for output while its end is on the way.
+                let kept = overlap(&self.received, BANNER);
+                let after = self.received.split_off(self.received.len() - kept);
+                while self.step() {}
+                self.received.extend_from_slice(&after);
+                return;
+            }
+        }
+        while self.step() {}
+    }
+
+    pub(super) fn print(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        match self.events.back_mut() {
+            Some(Event::Output(last)) => last.extend_from_slice(bytes),
+            _ => self.events.push_back(Event::Output(bytes.to_vec())),
+        }
+    }
+
+    /// Takes the first `n` received bytes as print output.
+    pub(super) fn print_received(&mut self, n: usize) {
+        self.searched = 0;
+        let bytes: Vec<u8> = self.received.drain(..n).collect();
+        self.print(&bytes);
+    }
+
+    /// Understands a little more; false when more bytes are needed.
+    fn step(&mut self) -> bool {
+        if self.received.is_empty() {
+            return false;
+        }
+        let Some(head) = self.flights.front_mut() else { return self.step_idle() };
+        match &mut head.phase {
+            Phase::Handshake(_) => self.step_handshake(),
+            Phase::Pasting(_) | Phase::Pasted => self.step_pasting(),
+            Phase::Sent => self.step_sent(),
+            Phase::Running => match &head.expect {
+                Expect::Frame { mark, way } => {
+                    let (mark, way) = (*mark, *way);
+                    self.step_frame(mark, way)
+                }
+                Expect::Text { open, close } => {
+                    let (open, close) = (open.clone(), close.clone());
+                    self.step_text(&open, &close)
+                }
+            },
+            Phase::Answered => self.step_answered(),
+        }
+    }
+
+    fn step_handshake(&mut self) -> bool {
+        let yes = find(&self.received, b"R\x01");
+        let no = find(&self.received, b"R\x00");
+        let unknown = find(&self.received, BANNER);
+        let Some(at) = [yes, no, unknown].into_iter().flatten().min() else {
+            let held = overlap(&self.received, b"R\x01").max(overlap(&self.received, BANNER));
+            self.print_received(self.received.len() - held);
+            return false;
+        };
+        self.print_received(at);
+        if Some(at) != yes {
+            let answer = match (Some(at) == no, self.received.get(2)) {
+                // The prompt comes again.
+                (true, Some(b'>')) => 3,
+                (true, Some(_)) => 2,
+                (true, None) => return false,
+                (false, _) => BANNER.len(),
+            };
+            self.received.drain(..answer);
+            if let Some(flight) = self.flights.pop_front() {
+                self.events.push_back(Event::RawPaste { id: flight.id, window: None });
+            }
+            return true;
+        }
+        let Some(&[low, high]) = self.received.get(2..4) else { return false };
+        self.received.drain(..4);
+        let window = usize::from(u16::from_le_bytes([low, high]));
+        let Some(head) = self.flights.front_mut() else { return false };
+        let id = head.id;
+        if let Phase::Handshake(paste) = &mut head.phase {
+            paste.window = window;
+            paste.credit += window.cast_signed();
+            let paste = Paste { code: std::mem::take(&mut paste.code), ..*paste };
+            head.phase = if paste.ended { Phase::Pasted } else { Phase::Pasting(paste) };
+        }
+        self.events.push_back(Event::RawPaste { id, window: Some(window) });
+        self.pump();
+        true
+    }
+
+    /// Sends what the credit allows.
+    fn pump(&mut self) {
+        let Some(head) = self.flights.front_mut() else { return };
+        let Phase::Pasting(paste) = &mut head.phase else { return };
+        let spare = if paste.window < 8 { 0 } else { FOR_CTRL_C };
+        let room = usize::try_from(paste.credit).unwrap_or(0).saturating_sub(spare);
+        let before = paste.sent;
+        paste.send(room, &mut self.outgoing);
+        if paste.sent > before {
+            let progress = Event::Progress { id: head.id, sent: paste.sent, total: paste.code.len() };
+            self.events.push_back(progress);
+        }
+        if paste.ended {
+            head.phase = Phase::Pasted;
+        }
+    }
+
+    fn step_pasting(&mut self) -> bool {
+        let byte = self.received.remove(0);
+        let Some(head) = self.flights.front_mut() else { return false };
+        match (byte, &mut head.phase) {
+            (0x01, Phase::Pasting(paste)) => {
+                paste.credit += paste.window.cast_signed();
+                self.pump();
+            }
+            (0x01, _) => {}
+            (END, phase) => {
+                // Before the end was sent: the board has seen enough (a syntax error), and waits for the end.
+                if matches!(phase, Phase::Pasting(_)) {
+                    self.outgoing.push(END);
+                }
+                *phase = Phase::Running;
+            }
+            _ => self.print(&[byte]),
+        }
+        true
+    }
+}
+
+impl Paste {
+    fn send(&mut self, room: usize, out: &mut Vec<u8>) {
+        let n = room.min(self.code.len() - self.sent);
+        out.extend_from_slice(&self.code[self.sent..self.sent + n]);
+        self.sent += n;
+        self.credit -= n.cast_signed();
+        if self.sent == self.code.len() && !self.ended && room > n {
+            out.push(END);
+            self.ended = true;
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The raw REPL as a state machine without a socket and without a clock: bytes in, events and bytes out.
+//!
+//! What boards answer is written down in MicroPython's `docs/reference/repl.rst` and `shared/runtime/pyexec.c`.
+//! The same bytes in any chunking give the same events.
+
+mod frame;
+mod machine;
+mod understand;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use frame::{REFUSED, Way, mark};
+pub(crate) use machine::{Event, Expect, Lane, Repl, Request};

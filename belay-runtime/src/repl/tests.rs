@@ -1,0 +1,285 @@
+//! The machine against bytes as boards send them, whole and in pieces, right and wrong.
+
+use proptest::prelude::*;
+
+use super::{Event, Expect, Lane, Repl, Request, Way, mark};
+use crate::codec::msgpack::Limits;
+
+const N: u32 = 7;
+
+fn repl() -> Repl {
+    Repl::new(256, Limits::default())
+}
+
+fn call(id: u64, n: u32, way: Way) -> Request {
+    Request { id, code: b"_b(3,26)".to_vec(), lane: Lane::Plain, expect: Expect::Frame { mark: mark(n), way } }
+}
+
+fn paste(code: &[u8], window: Option<usize>) -> Request {
+    let expect = Expect::Frame { mark: mark(N), way: Way::Exact };
+    Request { id: 1, code: code.to_vec(), lane: Lane::RawPaste { window }, expect }
+}
+
+/// A frame with the value 42.
+fn frame(n: u32) -> Vec<u8> {
+    [&mark(n)[..], &[1, 42]].concat()
+}
+
+fn events(repl: &mut Repl) -> Vec<Event> {
+    std::iter::from_fn(|| repl.next_event()).collect()
+}
+
+fn sent(repl: &mut Repl) -> Vec<u8> {
+    std::mem::take(repl.outgoing())
+}
+
+/// Prints joined: where they are cut says nothing.
+fn joined(events: Vec<Event>) -> Vec<Event> {
+    let mut joined: Vec<Event> = Vec::new();
+    for event in events {
+        match (joined.last_mut(), event) {
+            (Some(Event::Output(last)), Event::Output(more)) => last.extend(more),
+            (_, event) => joined.push(event),
+        }
+    }
+    joined
+}
+
+fn reply(id: u64) -> Event {
+    Event::Reply { id, payload: vec![42] }
+}
+
+#[test]
+fn a_plain_call_is_one_write_and_its_reply_one_event() {
+    let mut repl = repl();
+    repl.submit(call(1, N, Way::Exact));
+    assert_eq!(sent(&mut repl), b"_b(3,26)\x04");
+    repl.receive(&[b"OK".to_vec(), frame(N), b"\x04\x04>".to_vec()].concat());
+    assert_eq!(events(&mut repl), [reply(1), Event::Done { id: 1 }]);
+    assert!(repl.is_idle());
+}
+
+#[test]
+fn prints_that_look_like_an_end_or_like_a_frame_are_prints() {
+    let mut repl = repl();
+    repl.submit(call(1, N, Way::Exact));
+    let mut print = b"no newline\x04 and \x04Traceback of mine \x04\x04\x04>".to_vec();
+    print.extend(mark(N)); // the right mark, no frame
+    print.extend(b"\x05abc");
+    print.extend(mark(N + 1)); // a frame of another call
+    print.extend([1, 42]);
+    let bytes = [b"OK".to_vec(), print.clone(), frame(N), b"\x04\x04>".to_vec()].concat();
+    repl.receive(&bytes);
+    let got = joined(events(&mut repl).into_iter().filter(|e| !matches!(e, Event::Suspect { .. })).collect());
+    assert_eq!(got, [Event::Output(print), reply(1), Event::Done { id: 1 }]);
+}
+
+#[test]
+fn a_print_that_begins_like_a_long_frame_does_not_hide_the_reply() {
+    let mut repl = repl();
+    repl.submit(call(1, N, Way::Exact));
+    let print = [&mark(N)[..], &[200, 0xdc, 0, 100]].concat(); // 200 bytes that hold a list of 100
+    repl.receive(&[b"OK".to_vec(), print.clone(), frame(N), b"\x04\x04>".to_vec()].concat());
+    assert_eq!(joined(events(&mut repl)), [Event::Output(print), reply(1), Event::Done { id: 1 }]);
+}
+
+#[test]
+fn prints_between_a_frame_and_the_prompt_disturb_nothing() {
+    let mut repl = repl();
+    repl.submit(call(1, N, Way::Exact));
+    repl.receive(&[b"OK".to_vec(), frame(N), b"from a thread".to_vec(), b"\x04\x04>".to_vec()].concat());
+    let output = Event::Output(b"from a thread".to_vec());
+    assert_eq!(events(&mut repl), [reply(1), output, Event::Done { id: 1 }]);
+}
+
+#[test]
+fn an_end_without_a_frame_is_believed_when_a_later_request_answers() {
+    let mut repl = repl();
+    repl.submit(call(1, N, Way::Exact));
+    repl.receive(b"OK\x04NameError: _b\r\n\x04>");
+    assert_eq!(events(&mut repl), [Event::Suspect { id: 1 }]);
+    repl.submit(call(2, N + 1, Way::Exact));
+    repl.receive(&[b"OK".to_vec(), frame(N + 1), b"\x04\x04>".to_vec()].concat());
+    let ended = Event::Ended { id: 1, error: b"NameError: _b\r\n".to_vec() };
+    assert_eq!(events(&mut repl), [ended, reply(2), Event::Done { id: 2 }]);
+}
+
+#[test]
+fn cooked_and_hexadecimal_frames_are_undone() {
+    for way in [Way::Cooked, Way::Hex] {
+        let mut repl = repl();
+        repl.submit(call(1, N, way));
+        let plain = [&mark(N)[..], &[6, 0xc4, 4, b'\n', b'\r', b'\n', 4]].concat();
+        let escaped: Vec<u8> = match way {
+            Way::Hex => plain.iter().flat_map(|b| format!("{b:02x}").into_bytes()).collect(),
+            _ => plain.iter().flat_map(|&b| if b == b'\n' { vec![b'\r', b'\n'] } else { vec![b] }).collect(),
+        };
+        repl.receive(&[b"OKfff".to_vec(), escaped, b"\x04\x04>".to_vec()].concat());
+        let reply = Event::Reply { id: 1, payload: vec![0xc4, 4, b'\n', b'\r', b'\n', 4] };
+        assert_eq!(joined(events(&mut repl)), [Event::Output(b"fff".to_vec()), reply, Event::Done { id: 1 }], "{way:?}");
+    }
+}
+
+#[test]
+fn calls_behind_each_other_are_told_apart() {
+    let mut repl = repl();
+    for id in 1..=3 {
+        assert!(repl.takes_plain(9));
+        repl.submit(call(id, id as u32, Way::Exact));
+    }
+    for id in 1..=3 {
+        repl.receive(&[b"OKx".to_vec(), frame(id), b"\x04\x04>".to_vec()].concat());
+    }
+    let expected: Vec<Event> = (1..=3)
+        .flat_map(|id| [Event::Output(b"x".to_vec()), reply(id), Event::Done { id }])
+        .collect();
+    assert_eq!(events(&mut repl), expected);
+}
+
+#[test]
+fn what_is_unread_on_the_board_never_exceeds_its_buffer_less_two_bytes() {
+    let mut repl = Repl::new(32, Limits::default());
+    let mut unread = 0;
+    let mut id = 0;
+    while repl.takes_plain(9) {
+        id += 1;
+        repl.submit(call(id, id as u32, Way::Exact));
+        unread += 9;
+    }
+    assert_eq!(unread, 27);
+    repl.receive(b"OK");
+    assert!(repl.takes_plain(9), "the first one has been read");
+}
+
+#[test]
+fn a_paste_sends_what_the_credit_allows_and_keeps_two_bytes() {
+    let mut repl = repl();
+    repl.submit(paste(&[b'x'; 300], None));
+    assert_eq!(sent(&mut repl), b"\x05A\x01");
+    repl.receive(b"R\x01\x80\x00");
+    assert_eq!(sent(&mut repl).len(), 126);
+    repl.receive(b"\x01");
+    assert_eq!(sent(&mut repl).len(), 128);
+    repl.receive(b"\x01");
+    assert_eq!(sent(&mut repl), [&[b'x'; 46][..], b"\x04"].concat());
+    repl.receive(&[b"\x01\x04".to_vec(), frame(N), b"\x04\x04>".to_vec()].concat());
+    let got = events(&mut repl);
+    assert_eq!(got[0], Event::RawPaste { id: 1, window: Some(128) });
+    assert_eq!(got[got.len() - 2..], [reply(1), Event::Done { id: 1 }]);
+}
+
+#[test]
+fn a_paste_with_a_known_window_does_not_wait_for_the_handshake() {
+    let mut repl = repl();
+    repl.submit(paste(b"f()", Some(128)));
+    assert_eq!(sent(&mut repl), b"\x05A\x01f()\x04");
+    repl.receive(b"R\x01\x80\x00\x01\x04");
+    repl.receive(&[frame(N), b"\x04\x04>".to_vec()].concat());
+    let got = events(&mut repl);
+    assert_eq!(got[1..], [reply(1), Event::Done { id: 1 }]);
+}
+
+#[test]
+fn a_board_that_has_seen_enough_is_told_that_nothing_more_comes() {
+    let mut repl = repl();
+    repl.submit(paste(&[b'('; 400], None));
+    repl.receive(b"R\x01\x80\x00\x01");
+    sent(&mut repl);
+    repl.receive(b"\x04");
+    assert_eq!(sent(&mut repl), b"\x04");
+    repl.receive(b"\x04SyntaxError: invalid syntax\r\n\x04>");
+    assert_eq!(events(&mut repl).last(), Some(&Event::Suspect { id: 1 }));
+}
+
+#[test]
+fn boards_without_raw_paste_say_so_in_two_ways() {
+    for answer in [&b"R\x00>"[..], b"raw REPL; CTRL-B to exit\r\n>"] {
+        let mut repl = repl();
+        repl.submit(paste(b"f()", None));
+        repl.receive(answer);
+        assert_eq!(events(&mut repl), [Event::RawPaste { id: 1, window: None }]);
+        assert!(repl.is_idle());
+    }
+}
+
+#[test]
+fn an_echo_betrays_the_friendly_repl() {
+    let mut repl = repl();
+    repl.submit(call(1, N, Way::Exact));
+    repl.receive(b"_b(3,26)");
+    assert_eq!(events(&mut repl).first(), Some(&Event::Echo { id: 1 }));
+}
+
+#[test]
+fn a_banner_that_comes_twice_is_not_print_output() {
+    let mut repl = repl();
+    repl.sync();
+    repl.receive(b"\r\nraw REPL; CTRL-B to exit\r\n>");
+    repl.submit(call(1, N, Way::Exact));
+    repl.receive(&[b"raw REPL; CTRL-B to exit\r\n>OK".to_vec(), frame(N), b"\x04\x04>".to_vec()].concat());
+    let got = events(&mut repl);
+    assert_eq!(got, [Event::Output(b"\r\n".to_vec()), Event::Banner, reply(1), Event::Done { id: 1 }]);
+}
+
+/// Pieces of what boards send, right and wrong.
+fn piece() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        Just(b"OK".to_vec()),
+        Just(b"\x04\x04>".to_vec()),
+        Just(b"\x04".to_vec()),
+        Just(b"\x01".to_vec()),
+        Just(b"R\x01\x80\x00\x01".to_vec()),
+        Just(b"R\x00".to_vec()),
+        Just(b"raw REPL; CTRL-B to exit\r\n>".to_vec()),
+        Just(b"\x04Traceback (most recent call last):\r\nValueError: x\r\n\x04>".to_vec()),
+        (0u32..4).prop_map(|i| frame(N + i)),
+        (0u32..4).prop_map(|i| mark(N + i).to_vec()),
+        Just(b">>> ".to_vec()),
+        Just(b"_b(".to_vec()),
+        prop::collection::vec(any::<u8>(), 0..12),
+    ]
+}
+
+/// A session of several requests over `bytes`, cut into pieces of the given lengths.
+fn play(bytes: &[u8], cuts: &[usize], way: Way, lane: Lane, sync: bool) -> (Vec<Event>, usize) {
+    let mut repl = repl();
+    if sync {
+        repl.sync();
+    }
+    let code = vec![b'x'; 20];
+    repl.submit(Request { id: 1, code, lane, expect: Expect::Frame { mark: mark(N), way } });
+    if lane == Lane::Plain {
+        repl.submit(call(2, N + 1, way));
+        repl.submit(call(3, N + 2, Way::Exact));
+    }
+    let mut got = Vec::new();
+    let mut rest = bytes;
+    let mut cuts = cuts.iter().cycle();
+    while !rest.is_empty() {
+        let n = cuts.next().map_or(rest.len(), |&n| n.clamp(1, rest.len()));
+        repl.receive(&rest[..n]);
+        rest = &rest[n..];
+        got.extend(events(&mut repl));
+    }
+    (joined(got), repl.held())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    /// Any bytes, valid or not, mean the same in any chunking, and no more than a bound is held back.
+    #[test]
+    fn chunking_changes_nothing(
+        pieces in prop::collection::vec(piece(), 0..24),
+        cuts in prop::collection::vec(1usize..40, 1..12),
+        way in prop_oneof![Just(Way::Exact), Just(Way::Cooked), Just(Way::Hex)],
+        lane in prop_oneof![Just(Lane::Plain), Just(Lane::RawPaste { window: None }), Just(Lane::RawPaste { window: Some(128) })],
+        sync: bool,
+    ) {
+        let bytes = pieces.concat();
+        let (byte_by_byte, _) = play(&bytes, &[1], way, lane, sync);
+        let (in_pieces, held) = play(&bytes, &cuts, way, lane, sync);
+        prop_assert_eq!(byte_by_byte, in_pieces);
+        prop_assert!(held <= bytes.len());
+    }
+}

@@ -1,0 +1,279 @@
+//! What the output of a running request means: prints, its answer, its end.
+
+use super::{
+    frame::{Parsed, Way, needle, parse},
+    machine::{BANNER, END, Event, Expect, Phase, Repl},
+};
+
+/// How much of a supposed error text is held back before it is taken for print output after all.
+const LONGEST_ERROR: usize = 16 * 1024;
+/// What follows an answer when nothing went wrong behind it.
+const PROMPT: &[u8] = b"\x04\x04>";
+
+/// What is known of the frame that the first request in flight waits for.
+enum Own {
+    Frame { at: usize, payload: Vec<u8>, consumed: usize },
+    /// What begins here may become it.
+    Waiting { at: usize },
+    None,
+}
+
+impl Repl {
+    pub(super) fn step_idle(&mut self) -> bool {
+        let earlier = self.idle_tail.len();
+        self.idle_tail.extend_from_slice(&self.received);
+        let announced = [&b"raw REPL;"[..], b">>> "]
+            .iter()
+            .filter_map(|text| find(&self.idle_tail, text).map(|at| at + text.len()))
+            .min();
+        if let Some(end) = announced {
+            self.idle_tail.clear();
+            self.print_received(end - earlier);
+            self.events.push_back(Event::Announced);
+            return true;
+        }
+        self.idle_tail.drain(..self.idle_tail.len().saturating_sub(8));
+        self.print_received(self.received.len());
+        false
+    }
+
+    pub(super) fn step_sent(&mut self) -> bool {
+        let Some(head) = self.flights.front_mut() else { return false };
+        let ok = find(&self.received, b"OK");
+        let banner = find(&self.received, BANNER);
+        let echo = if head.echoed || head.begins.is_empty() { None } else { find(&self.received, &head.begins) };
+        let Some(at) = [ok, banner, echo].into_iter().flatten().min() else {
+            let open: [&[u8]; 3] = [b"OK", BANNER, &head.begins];
+            let held = open.iter().map(|text| overlap(&self.received, text)).max().unwrap_or(0);
+            self.print_received(self.received.len() - held);
+            return false;
+        };
+        if Some(at) == ok {
+            head.phase = Phase::Running;
+            head.unread = 0;
+            self.print_received(at);
+            self.received.drain(..2);
+        } else if Some(at) == banner {
+            // An entry that was asked for twice is announced twice.
+            self.print_received(at);
+            self.received.drain(..BANNER.len());
+        } else {
+            head.echoed = true;
+            let id = head.id;
+            self.print_received(at);
+            self.events.push_back(Event::Echo { id });
+        }
+        true
+    }
+
+    pub(super) fn step_frame(&mut self, mark: [u8; 2], way: Way) -> bool {
+        let needle = needle(mark, way);
+        let Some(at) = self.received.iter().position(|&b| b == needle[0] || b == END) else {
+            self.print_received(self.received.len());
+            return false;
+        };
+        self.print_received(at);
+        if self.received[0] == END {
+            return self.step_ending(&needle, way);
+        }
+        if self.received.len() < needle.len() && needle.starts_with(&self.received) {
+            return false;
+        }
+        if !self.received.starts_with(&needle) {
+            self.print_received(1);
+            return true;
+        }
+        match self.frame_at(0, &needle, way) {
+            Own::Frame { at: 0, payload, consumed } => self.answer(payload, consumed),
+            Own::Frame { at, .. } => {
+                self.print_received(at);
+                true
+            }
+            Own::Waiting { .. } => false,
+            Own::None => {
+                self.print_received(1);
+                true
+            }
+        }
+    }
+
+    /// The first frame of the head in what was received.
+    fn own_frame(&mut self, needle: &[u8], way: Way) -> Own {
+        let candidates: Vec<usize> = positions(&self.received, needle).collect();
+        candidates
+            .into_iter()
+            .map(|at| self.frame_at(at, needle, way))
+            .find(|own| !matches!(own, Own::None))
+            .unwrap_or(Own::None)
+    }
+
+    /// What the mark at `at` begins.
+    fn frame_at(&mut self, at: usize, needle: &[u8], way: Way) -> Own {
+        match parse(&self.received[at..], way, &self.limits) {
+            Parsed::Complete { payload, consumed } => Own::Frame { at, payload, consumed },
+            Parsed::Invalid => Own::None,
+            Parsed::Incomplete => {
+                let behind = self.prompted_frame(at, needle, way);
+                if behind.is_none() {
+                    self.searched = self.received.len().saturating_sub(PROMPT.len() - 1);
+                }
+                behind.unwrap_or(Own::Waiting { at })
+            }
+        }
+    }
+
+    /// The frame after `at` that a prompt follows: a print that looks like the start of a frame must not hide it.
+    fn prompted_frame(&self, at: usize, needle: &[u8], way: Way) -> Option<Own> {
+        let from = self.searched.max(at + 1).min(self.received.len());
+        positions(&self.received[from..], PROMPT).find_map(|prompt| {
+            let body = &self.received[at + 1..from + prompt];
+            positions(body, needle).find_map(|real| match parse(&body[real..], way, &self.limits) {
+                Parsed::Complete { payload, consumed } if real + consumed == body.len() => {
+                    Some(Own::Frame { at: at + 1 + real, payload, consumed })
+                }
+                _ => None,
+            })
+        })
+    }
+
+    fn answer(&mut self, payload: Vec<u8>, consumed: usize) -> bool {
+        self.searched = 0;
+        self.received.drain(..consumed);
+        let Some(head) = self.flights.front_mut() else { return false };
+        head.phase = Phase::Answered;
+        self.events.push_back(Event::Reply { id: head.id, payload });
+        true
+    }
+
+    /// The received bytes begin with `\x04`, and no frame has come: a printed byte, or the end.
+    fn step_ending(&mut self, needle: &[u8], way: Way) -> bool {
+        let Some(&next) = self.received.get(1) else { return false };
+        if !may_end(next) || self.received.len() > LONGEST_ERROR {
+            self.print_received(1);
+            return true;
+        }
+        let end = find(&self.received[1..], b"\x04>").map(|at| at + 1);
+        let own = self.own_frame(needle, way);
+        let own_at = match own {
+            Own::Frame { at, .. } | Own::Waiting { at } => at,
+            Own::None => usize::MAX,
+        };
+        if end.is_some_and(|end| end < own_at)
+            && let Some(head) = self.flights.front_mut().filter(|head| !head.suspected)
+        {
+            head.suspected = true;
+            let id = head.id;
+            self.events.push_back(Event::Suspect { id });
+        }
+        let proof = end.and_then(|end| self.later_answer(end + 2));
+        // A frame before the proof says that the code went on.
+        match (own, end, proof) {
+            (Own::Frame { at, .. }, _, proof) if proof.is_none_or(|proof| at + needle.len() <= proof) => {
+                self.print_received(at);
+                true
+            }
+            (Own::Waiting { at }, _, Some(proof)) if at + needle.len() <= proof => false,
+            (_, Some(end), Some(_)) => self.end_head(end),
+            _ => false,
+        }
+    }
+
+    /// Where the first answer to a later request ends in what was received from `from` on.
+    fn later_answer(&self, from: usize) -> Option<usize> {
+        let rest = &self.received[from..];
+        let ends = self.flights.iter().skip(1).filter_map(|flight| match &flight.expect {
+            Expect::Frame { mark, way } => {
+                positions(rest, &needle(*mark, *way)).find_map(|at| match parse(&rest[at..], *way, &self.limits) {
+                    Parsed::Complete { consumed, .. } => Some(at + consumed),
+                    _ => None,
+                })
+            }
+            Expect::Text { open, close } => find(rest, open).and_then(|at| {
+                let start = at + open.len();
+                find(&rest[start..], close).map(|len| start + len + close.len())
+            }),
+        });
+        ends.min().map(|end| from + end)
+    }
+
+    /// The head has ended without an answer: its error text ends at `end`, where `\x04>` stands.
+    fn end_head(&mut self, end: usize) -> bool {
+        self.searched = 0;
+        let error = self.received[1..end].to_vec();
+        self.received.drain(..end + 2);
+        if let Some(flight) = self.flights.pop_front() {
+            self.events.push_back(Event::Ended { id: flight.id, error });
+        }
+        true
+    }
+
+    pub(super) fn step_text(&mut self, open: &[u8], close: &[u8]) -> bool {
+        if let Some(at) = find(&self.received, open) {
+            let start = at + open.len();
+            let Some(len) = find(&self.received[start..], close) else {
+                if self.received.len() - at > LONGEST_ERROR * 4 {
+                    self.print_received(at + 1);
+                    return true;
+                }
+                return false;
+            };
+            self.print_received(at);
+            let payload = self.received[open.len()..open.len() + len].to_vec();
+            return self.answer(payload, open.len() + len + close.len());
+        }
+        if let Some(at) = self.received.iter().position(|&b| b == END) {
+            if let Some(end) = find(&self.received[at + 1..], b"\x04>") {
+                self.print_received(at);
+                return self.end_head(1 + end);
+            }
+            return false;
+        }
+        let held = overlap(&self.received, open);
+        self.print_received(self.received.len() - held);
+        false
+    }
+
+    pub(super) fn step_answered(&mut self) -> bool {
+        let Some(at) = self.received.iter().position(|&b| b == END) else {
+            self.print_received(self.received.len());
+            return false;
+        };
+        self.print_received(at);
+        let Some(&next) = self.received.get(1) else { return false };
+        let end = find(&self.received[1..], b"\x04>");
+        match end {
+            // An error text here: an interrupt came when the answer was already written.
+            Some(end) if may_end(next) => {
+                self.received.drain(..end + 3);
+                if let Some(flight) = self.flights.pop_front() {
+                    self.events.push_back(Event::Done { id: flight.id });
+                }
+                true
+            }
+            None if may_end(next) && self.received.len() < LONGEST_ERROR => false,
+            _ => {
+                self.print_received(1);
+                true
+            }
+        }
+    }
+}
+
+/// Whether `byte` can follow the `\x04` that ends the output: an error text begins with the name of an exception or
+/// with `Traceback`, an empty one is followed by the next `\x04`.
+fn may_end(byte: u8) -> bool {
+    byte == END || byte.is_ascii_uppercase()
+}
+
+pub(super) fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    positions(haystack, needle).next()
+}
+
+fn positions<'a>(haystack: &'a [u8], needle: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+    haystack.windows(needle.len().max(1)).enumerate().filter_map(move |(at, window)| (window == needle).then_some(at))
+}
+
+/// The length of the longest end of `bytes` with which `text` begins.
+pub(super) fn overlap(bytes: &[u8], text: &[u8]) -> usize {
+    (1..text.len()).rev().find(|&n| bytes.ends_with(&text[..n])).unwrap_or(0)
+}

@@ -1,0 +1,230 @@
+//! One board, one owner: a task that has the line to itself, and the handle through which everybody else speaks to it.
+
+mod actor;
+mod attach;
+mod wire;
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::{broadcast, mpsc, oneshot},
+    time::Instant,
+};
+
+pub use wire::Traffic;
+
+use crate::{
+    agent::Capabilities,
+    codec::args::Args,
+    error::{Error, Result},
+    output::{CAPACITY, Output},
+    task::Task,
+    transport::Line,
+};
+use wire::Counts;
+
+/// How many calls may wait for one board: more is a program that makes calls faster than the board answers.
+const LONGEST_QUEUE: usize = 4096;
+
+/// How long the steps of a session may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) open: Duration,
+    pub(crate) call: Duration,
+    /// One source put on the board, or one setup run.
+    pub(crate) deploy: Duration,
+    pub(crate) recover: Duration,
+}
+
+impl Limits {
+    pub(crate) const DEFAULT: Self = Self {
+        open: Duration::from_secs(10),
+        call: Duration::from_secs(10),
+        deploy: Duration::from_secs(10),
+        recover: Duration::from_secs(5),
+    };
+}
+
+/// What one session shares with its handles.
+#[derive(Debug)]
+struct Shared {
+    port: String,
+    next_id: AtomicU64,
+    waiting: AtomicUsize,
+    counts: Arc<Counts>,
+    output: broadcast::Sender<Vec<u8>>,
+    capabilities: Mutex<Option<Capabilities>>,
+}
+
+/// The session with one board: what concerns the board as a whole rather than one task.
+#[derive(Debug)]
+pub struct Session {
+    commands: mpsc::UnboundedSender<Command>,
+    shared: Arc<Shared>,
+    limits: Limits,
+}
+
+/// What the owner of the line is asked for.
+enum Command {
+    Call(Job),
+    /// Nobody waits for this call any more.
+    Forget(u64),
+}
+
+/// One request on its way through the session.
+struct Job {
+    id: u64,
+    work: Work,
+    limit: Duration,
+    deadline: Instant,
+    /// Taken when the answer is given; gone early when the deadline passed and the board is still being stopped.
+    reply: Option<oneshot::Sender<Result<Vec<u8>>>>,
+}
+
+#[derive(Clone)]
+enum Work {
+    Task { task: &'static Task, args: Arc<Args> },
+    Exec { source: Arc<str> },
+    SoftReset,
+}
+
+impl Work {
+    fn name(&self) -> &str {
+        match self {
+            Self::Task { task, .. } => task.name,
+            Self::Exec { .. } => "exec",
+            Self::SoftReset => "soft reset",
+        }
+    }
+
+    fn idempotent(&self) -> bool {
+        match self {
+            Self::Task { task, .. } => task.idempotent,
+            Self::Exec { .. } => false,
+            Self::SoftReset => true,
+        }
+    }
+}
+
+/// Something that opens the line anew after it was lost.
+pub(crate) type Opener = Box<dyn Fn() -> std::pin::Pin<Box<dyn Future<Output = Result<Box<dyn Line>>> + Send>> + Send + Sync>;
+
+impl Session {
+    /// Attaches to the board on `line`. The owner of the line ends when the last handle is gone.
+    pub(crate) async fn attach(
+        port: String,
+        line: Box<dyn Line>,
+        opener: Option<Opener>,
+        limits: Limits,
+    ) -> Result<Self> {
+        let (commands, inbox) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            port,
+            next_id: AtomicU64::new(1),
+            waiting: AtomicUsize::new(0),
+            counts: Arc::default(),
+            output: broadcast::Sender::new(CAPACITY),
+            capabilities: Mutex::new(None),
+        });
+        let mut actor = actor::Actor::new(Arc::clone(&shared), line, opener, inbox, limits);
+        actor.open().await?;
+        tokio::spawn(actor.run());
+        Ok(Self { commands, shared, limits })
+    }
+
+    /// The spec that the session was opened with.
+    #[must_use]
+    pub fn port(&self) -> &str {
+        &self.shared.port
+    }
+
+    /// What the board is and what it can do, as it said when it was last attached to.
+    #[must_use]
+    pub fn capabilities(&self) -> Option<Capabilities> {
+        self.shared.capabilities.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What went over the line so far, counted where the bytes are handed over.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.shared.counts.read()
+    }
+
+    /// Everything the board prints from now on, never mixed with replies.
+    ///
+    /// There may be any number of subscribers, and none of them can hold up a call: one that falls behind is told how
+    /// much it missed.
+    #[must_use]
+    pub fn output(&self) -> Output {
+        Output::new(self.shared.output.subscribe())
+    }
+
+    /// Runs Python on the board, in a namespace of its own that lives as long as this boot of the board.
+    ///
+    /// # Errors
+    /// [`Error::Exception`] if the code raises, and whatever a call can fail with.
+    pub async fn exec(&self, source: &str) -> Result<()> {
+        let payload = self.submit(Work::Exec { source: source.into() }, self.limits.call).await?;
+        crate::call::check("exec", &payload, None)
+    }
+
+    /// Resets the interpreter (what Ctrl-D does). Tasks and setups come back by themselves with the next call.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`] if the board does not come back, [`Error::Lost`] if the line ended: MicroPython's unix port
+    /// exits instead.
+    pub async fn soft_reset(&self) -> Result<()> {
+        self.submit(Work::SoftReset, self.limits.open).await.map(drop)
+    }
+
+    pub(crate) async fn call(&self, task: &'static Task, args: Arc<Args>, limit: Option<Duration>) -> Result<Vec<u8>> {
+        let limit = limit.or(task.timeout).unwrap_or(self.limits.call);
+        self.submit(Work::Task { task, args }, limit).await
+    }
+
+    async fn submit(&self, work: Work, limit: Duration) -> Result<Vec<u8>> {
+        let mut waiting = Waiting::enter(self)?;
+        let (reply, answer) = oneshot::channel();
+        let job = Job { id: waiting.id, work, limit, deadline: Instant::now() + limit, reply: Some(reply) };
+        let closed = || Error::Closed { port: self.shared.port.clone() };
+        self.commands.send(Command::Call(job)).map_err(|_| closed())?;
+        let answer = answer.await;
+        waiting.answered = true;
+        answer.map_err(|_| closed())?
+    }
+}
+
+/// A call that somebody waits for. Dropping it takes the call back.
+struct Waiting<'a> {
+    session: &'a Session,
+    id: u64,
+    answered: bool,
+}
+
+impl<'a> Waiting<'a> {
+    fn enter(session: &'a Session) -> Result<Self> {
+        let queued = session.shared.waiting.fetch_add(1, Ordering::Relaxed);
+        let id = session.shared.next_id.fetch_add(1, Ordering::Relaxed);
+        let waiting = Self { session, id, answered: false };
+        if queued >= LONGEST_QUEUE {
+            return Err(Error::Busy { port: session.shared.port.clone(), waiting: queued });
+        }
+        Ok(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.session.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+        if !self.answered {
+            // A session that has ended needs no telling.
+            let _ = self.session.commands.send(Command::Forget(self.id));
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! A line and the REPL machine that reads and writes it: events one at a time, every byte counted and traced.
+
+use std::{
+    future::poll_fn,
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::{
+    repl::{Event, Repl},
+    transport::Line,
+};
+
+/// What went over a line, counted where the bytes are handed over.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    bytes_out: AtomicU64,
+    bytes_in: AtomicU64,
+    writes: AtomicU64,
+    turns: AtomicU64,
+    /// Whether the last thing that happened was a read.
+    reading: AtomicBool,
+}
+
+/// A reading of the counters of a line. Two readings subtracted give what happened between them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bytes handed to the line.
+    pub bytes_out: u64,
+    /// Bytes that came.
+    pub bytes_in: u64,
+    /// Write operations.
+    pub writes: u64,
+    /// How often something was written after something had come: each is at least one trip there and back.
+    pub turns: u64,
+}
+
+impl Counts {
+    pub(crate) fn read(&self) -> Traffic {
+        Traffic {
+            bytes_out: self.bytes_out.load(Ordering::Relaxed),
+            bytes_in: self.bytes_in.load(Ordering::Relaxed),
+            writes: self.writes.load(Ordering::Relaxed),
+            turns: self.turns.load(Ordering::Relaxed),
+        }
+    }
+
+    fn wrote(&self, n: usize) {
+        self.bytes_out.fetch_add(n as u64, Ordering::Relaxed);
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        if self.reading.swap(false, Ordering::Relaxed) || self.turns.load(Ordering::Relaxed) == 0 {
+            self.turns.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn got(&self, n: usize) {
+        self.bytes_in.fetch_add(n as u64, Ordering::Relaxed);
+        self.reading.store(true, Ordering::Relaxed);
+    }
+}
+
+impl std::ops::Sub for Traffic {
+    type Output = Self;
+
+    fn sub(self, earlier: Self) -> Self {
+        Self {
+            bytes_out: self.bytes_out.saturating_sub(earlier.bytes_out),
+            bytes_in: self.bytes_in.saturating_sub(earlier.bytes_in),
+            writes: self.writes.saturating_sub(earlier.writes),
+            turns: self.turns.saturating_sub(earlier.turns),
+        }
+    }
+}
+
+/// A line and its REPL machine.
+pub(crate) struct Wire {
+    line: Box<dyn Line>,
+    pub(crate) repl: Repl,
+    counts: Arc<Counts>,
+    unflushed: bool,
+}
+
+impl Wire {
+    pub(crate) fn new(line: Box<dyn Line>, repl: Repl, counts: Arc<Counts>) -> Self {
+        Self { line, repl, counts, unflushed: false }
+    }
+
+    /// The next thing that happens. Writes what is to be written meanwhile. May be dropped at any time.
+    pub(crate) async fn event(&mut self) -> io::Result<Event> {
+        poll_fn(|cx| self.poll_event(cx)).await
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Event>> {
+        loop {
+            // Reading goes on while a write waits: a board that prints may take nothing before it is rid of it.
+            let write = self.poll_write(cx);
+            if let Poll::Ready(Err(error)) = write {
+                return Poll::Ready(Err(error));
+            }
+            if let Some(event) = self.repl.next_event() {
+                return Poll::Ready(Ok(event));
+            }
+            ready!(self.poll_read(cx))?;
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.repl.outgoing().is_empty() {
+            let n = ready!(Pin::new(&mut self.line).poll_write(cx, self.repl.outgoing()))?;
+            if n == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            let outgoing = self.repl.outgoing();
+            tracing::trace!(target: "belay::line", to_board = %outgoing[..n].escape_ascii());
+            outgoing.drain(..n);
+            self.counts.wrote(n);
+            self.unflushed = true;
+        }
+        if self.unflushed {
+            ready!(Pin::new(&mut self.line).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut space = [0; 4096];
+        let mut buf = ReadBuf::new(&mut space);
+        ready!(Pin::new(&mut self.line).poll_read(cx, &mut buf))?;
+        let bytes = buf.filled();
+        if bytes.is_empty() {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the other end closed the line")));
+        }
+        tracing::trace!(target: "belay::line", from_board = %bytes.escape_ascii());
+        self.counts.got(bytes.len());
+        self.repl.receive(bytes);
+        Poll::Ready(Ok(()))
+    }
+}

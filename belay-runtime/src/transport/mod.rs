@@ -1,0 +1,72 @@
+//! Lines to boards: from a spec such as `/dev/ttyACM0` to something that carries bytes.
+
+mod process;
+mod serial;
+
+use std::{io, sync::Arc};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+
+use crate::error::{Error, Result};
+
+/// Something that carries bytes to a board and back.
+///
+/// Anything that tokio can read and write is a line: a socket, a pipe, one end of `tokio::io::duplex`.
+pub trait Line: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + ?Sized> Line for T {}
+
+/// Opens the line that `spec` names.
+///
+/// | spec | line |
+/// |---|---|
+/// | `/dev/ttyACM0`, `COM3`, with `?baud=9600` | serial port, 115,200 baud unless it says otherwise |
+/// | `tcp://host:port` | TCP |
+/// | `exec:program arguments` | a program's standard input and output |
+/// | `sim:pico` | a virtual board in this process (feature `sim`) |
+pub(crate) async fn open(spec: &str) -> Result<Box<dyn Line>> {
+    if let Some(board) = spec.strip_prefix("sim:") {
+        return simulated(spec, board);
+    }
+    if let Some(address) = spec.strip_prefix("tcp://") {
+        let stream = TcpStream::connect(address)
+            .await
+            .map_err(|e| failed(spec, format!("{e}. Is the bridge running, and is the address host:port?"), e))?;
+        stream.set_nodelay(true).map_err(|e| failed(spec, e.to_string(), e))?;
+        return Ok(Box::new(stream));
+    }
+    if let Some(command) = spec.strip_prefix("exec:") {
+        return process::open(spec, command);
+    }
+    if let Some((scheme, _)) = spec.split_once("://") {
+        return Err(Error::Open {
+            port: spec.into(),
+            reason: format!("the scheme {scheme}:// is unknown; known are tcp://, exec:, sim: and paths of serial ports"),
+            source: None,
+        });
+    }
+    serial::open(spec)
+}
+
+#[cfg(feature = "sim")]
+fn simulated(spec: &str, board: &str) -> Result<Box<dyn Line>> {
+    let (_, port) =
+        belay_sim::open(board).map_err(|e| Error::Open { port: spec.into(), reason: e.to_string(), source: None })?;
+    Ok(Box::new(port))
+}
+
+#[cfg(not(feature = "sim"))]
+fn simulated(spec: &str, _board: &str) -> Result<Box<dyn Line>> {
+    Err(Error::Open {
+        port: spec.into(),
+        reason: "virtual boards need the feature `sim`: write belay-rs = { features = [\"sim\"] } in Cargo.toml".into(),
+        source: None,
+    })
+}
+
+fn failed(spec: &str, reason: String, error: io::Error) -> Error {
+    Error::Open { port: spec.into(), reason, source: Some(Arc::new(error)) }
+}
