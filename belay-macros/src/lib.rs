@@ -113,6 +113,7 @@ fn expand_device(args: TokenStream, item: TokenStream) -> TokenStream {
     let problems = Problems::new();
     let output = parse::device_trait(args, item, &problems).map(|mut device| {
         check::device_trait(&mut device, &problems);
+        python::device_trait(&mut device, &problems);
         expand::device::device(&device)
     });
     finish(problems, output)
@@ -125,6 +126,7 @@ fn expand_task(args: TokenStream, item: TokenStream) -> TokenStream {
     let problems = Problems::new();
     let output = parse::alone(args, item, &problems).map(|mut alone| {
         check::alone(&mut alone, &problems);
+        python::alone(&mut alone, &problems);
         expand::task::alone(&alone)
     });
     finish(problems, output)

@@ -4,6 +4,7 @@ use proc_macro2::Ident;
 use syn::{Attribute, LitStr, Path, Signature, TraitItem, TraitItemFn, Type, Visibility};
 
 use crate::options::Options;
+use crate::python::Python;
 
 /// A trait with `#[belay::device]`.
 pub(crate) struct DeviceTrait {
@@ -30,6 +31,13 @@ impl DeviceTrait {
     pub(crate) fn functions(&self) -> impl Iterator<Item = &Function> {
         self.items.iter().filter_map(|item| match item {
             Item::Python(function) => Some(&**function),
+            Item::Helper(_) | Item::Other(_) => None,
+        })
+    }
+
+    pub(crate) fn functions_mut(&mut self) -> impl Iterator<Item = &mut Function> {
+        self.items.iter_mut().filter_map(|item| match item {
+            Item::Python(function) => Some(&mut **function),
             Item::Helper(_) | Item::Other(_) => None,
         })
     }
@@ -69,8 +77,28 @@ pub(crate) struct Function {
     /// The parameters after `self`, or after the board.
     pub(crate) params: Vec<Param>,
     pub(crate) options: Options,
-    /// `None` where there is an error: then only the signature is emitted.
-    pub(crate) body: Option<LitStr>,
+    /// `None` where there is an error.
+    pub(crate) body: Option<Body>,
+    /// What became of the body; `None` until it is compiled, and where there is an error: then only the signature is
+    /// emitted.
+    pub(crate) python: Option<Python>,
+}
+
+/// Where the Python stands.
+pub(crate) enum Body {
+    Literal(LitStr),
+    /// The name of a file, relative to the Rust file.
+    File(LitStr),
+}
+
+impl Body {
+    /// What the user wrote in the Rust file.
+    #[cfg(feature = "syntax")]
+    pub(crate) fn token(&self) -> &LitStr {
+        match self {
+            Self::Literal(literal) | Self::File(literal) => literal,
+        }
+    }
 }
 
 /// One value that goes to the board.

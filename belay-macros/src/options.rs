@@ -1,4 +1,5 @@
-//! The options in the parentheses of an attribute: `timeout = "2s"`, `idempotent`, `name = "…"`, `crate = "…"`.
+//! The options in the parentheses of an attribute: `timeout = "2s"`, `idempotent`, `name = "…"`,
+//! `file = "…"`, `crate = "…"`.
 
 use std::time::Duration;
 
@@ -24,15 +25,15 @@ impl Place {
     fn known(self) -> &'static [&'static str] {
         match self {
             Self::Device => &["crate"],
-            Self::TaskInTrait => &["timeout", "idempotent", "name"],
-            Self::TaskAlone => &["timeout", "idempotent", "name", "crate"],
-            Self::Setup => &["timeout"],
+            Self::TaskInTrait => &["timeout", "idempotent", "name", "file"],
+            Self::TaskAlone => &["timeout", "idempotent", "name", "file", "crate"],
+            Self::Setup => &["timeout", "file"],
         }
     }
 }
 
 /// Keys that will mean something one day: they get a message of their own.
-const LATER: &[&str] = &["file", "memo", "family"];
+const LATER: &[&str] = &["memo", "family"];
 
 /// What the user asked for; `None` and `false` where nothing was said.
 #[derive(Default)]
@@ -40,6 +41,7 @@ pub(crate) struct Options {
     pub(crate) timeout: Option<Duration>,
     pub(crate) idempotent: bool,
     pub(crate) name: Option<LitStr>,
+    pub(crate) file: Option<LitStr>,
     pub(crate) krate: Option<Path>,
 }
 
@@ -113,6 +115,7 @@ impl Options {
                     problems.add(&text, &Problem::BadName(&value));
                 }
             }
+            "file" => self.file = string(key, "body.py", entry, problems),
             "crate" => {
                 let Some(text) = string(key, "my_belay", entry, problems) else { return };
                 match text.parse_with(Path::parse_mod_style) {
@@ -188,19 +191,20 @@ mod tests {
     #[test]
     fn every_option_is_read() {
         let (options, errors) =
-            read(r#"timeout = "2s", idempotent, name = "py", crate = "::my::belay","#, Place::TaskAlone);
+            read(r#"timeout = "2s", idempotent, name = "py", file = "x.py", crate = "::my::belay","#, Place::TaskAlone);
         assert_eq!(errors, "");
         assert_eq!(options.timeout, Some(Duration::from_secs(2)));
         assert!(options.idempotent);
         assert_eq!(options.name.unwrap().value(), "py");
+        assert_eq!(options.file.unwrap().value(), "x.py");
         assert_eq!(options.krate.unwrap().segments.len(), 2);
     }
 
     #[test]
     fn a_wrong_option_says_what_is_right() {
         for (text, place, expected) in [
-            ("timeuot = \"2s\"", Place::TaskInTrait, "known here: timeout, idempotent, name"),
-            ("name = \"x\"", Place::Setup, "unknown option `name`; known here: timeout"),
+            ("timeuot = \"2s\"", Place::TaskInTrait, "known here: timeout, idempotent, name, file"),
+            ("name = \"x\"", Place::Setup, "unknown option `name`; known here: timeout, file"),
             ("memo", Place::TaskInTrait, "not supported yet"),
             ("crate = \"x\"", Place::TaskInTrait, "named once"),
             ("crate = \"x y\"", Place::Device, "not a path"),

@@ -8,7 +8,7 @@ use syn::{
     Token, TraitItem, TraitItemFn, Type, Visibility, parse_quote,
 };
 
-use crate::model::{Alone, DeviceTrait, Function, Home, Item, Kind, Param};
+use crate::model::{Alone, Body, DeviceTrait, Function, Home, Item, Kind, Param};
 use crate::options::{Options, Place, ungroup};
 use crate::problem::{Problem, Problems};
 
@@ -41,10 +41,10 @@ pub(crate) fn device_trait(args: TokenStream, item: TokenStream, problems: &Prob
 pub(crate) fn alone(args: TokenStream, item: TokenStream, problems: &Problems) -> Option<Alone> {
     let options = Options::read(args, Place::TaskAlone, problems);
     let AnyFunction { attrs, vis, sig, block } = any_function(item, problems)?;
-    let body = body(&sig, block.as_ref(), problems);
+    let body = body(&sig, block.as_ref(), &options, problems);
     let params = params(&sig, Home::Alone, problems);
     let krate = krate(&options);
-    let function = Function { kind: Kind::Task, home: Home::Alone, attrs, sig, params, options, body };
+    let function = Function { kind: Kind::Task, home: Home::Alone, attrs, sig, params, options, body, python: None };
     Some(Alone { krate, vis, function })
 }
 
@@ -54,8 +54,16 @@ pub(crate) fn misplaced(item: TokenStream, problem: &Problem<'_>, problems: &Pro
     problems.add(&sig.ident, problem);
     let options = Options::default();
     let krate = krate(&options);
-    let function =
-        Function { kind: Kind::Task, home: Home::Alone, attrs, sig, params: Vec::new(), options, body: None };
+    let function = Function {
+        kind: Kind::Task,
+        home: Home::Alone,
+        attrs,
+        sig,
+        params: Vec::new(),
+        options,
+        body: None,
+        python: None,
+    };
     Some(Alone { krate, vis, function })
 }
 
@@ -157,10 +165,10 @@ fn trait_method(mut method: TraitItemFn, paths: &mut Vec<Path>, problems: &Probl
     };
     let options = Options::read(tokens, place, problems);
     let TraitItemFn { attrs, sig, default, .. } = method;
-    let body = body(&sig, default.as_ref(), problems);
+    let body = body(&sig, default.as_ref(), &options, problems);
     let params = params(&sig, Home::Device, problems);
     let body = body.filter(|_| problems.count() == before);
-    Item::Python(Box::new(Function { kind, home: Home::Device, attrs, sig, params, options, body }))
+    Item::Python(Box::new(Function { kind, home: Home::Device, attrs, sig, params, options, body, python: None }))
 }
 
 /// Which of our attributes this is: a macro sees no imports, so the last segment decides.
@@ -175,19 +183,20 @@ fn belay_attribute(attr: &Attribute) -> Option<Kind> {
     }
 }
 
-fn body(sig: &Signature, block: Option<&Block>, problems: &Problems) -> Option<LitStr> {
-    let Some(block) = block else {
-        problems.add(sig, &Problem::NoBody);
-        return None;
-    };
-    let body = literal(block).cloned();
-    if body.is_none() {
-        match block.stmts.as_slice() {
-            [] => problems.add(block, &Problem::NoBody),
-            [first, ..] => problems.add(first, &Problem::BodyNotALiteral),
-        }
+/// The body of a function: the literal between the braces, or the file in the options.
+fn body(sig: &Signature, block: Option<&Block>, options: &Options, problems: &Problems) -> Option<Body> {
+    let stmts = block.map(|block| block.stmts.as_slice()).unwrap_or_default();
+    match (stmts, &options.file, block) {
+        ([], Some(file), _) => return Some(Body::File(file.clone())),
+        ([first, ..], Some(_), _) => problems.add(first, &Problem::TwoBodies),
+        ([], None, Some(block)) => problems.add(block, &Problem::NoBody),
+        ([], None, None) => problems.add(sig, &Problem::NoBody),
+        ([first, ..], None, block) => match block.and_then(literal) {
+            Some(literal) => return Some(Body::Literal(literal.clone())),
+            None => problems.add(first, &Problem::BodyNotALiteral),
+        },
     }
-    body
+    None
 }
 
 /// Whether a string literal could be this function's Rust body.

@@ -19,10 +19,16 @@ pub(crate) enum Problem<'a> {
     PythonWithoutAttribute,
     TwoAttributes,
     AttributeForm,
-    UnknownOption { found: &'a str, known: &'a [&'a str] },
+    UnknownOption {
+        found: &'a str,
+        known: &'a [&'a str],
+    },
     LaterOption(&'a str),
     DuplicateOption(&'a str),
-    OptionNeedsValue { key: &'a str, example: &'a str },
+    OptionNeedsValue {
+        key: &'a str,
+        example: &'a str,
+    },
     OptionTakesNoValue(&'a str),
     CrateInsideTrait,
     BadCrate,
@@ -41,9 +47,27 @@ pub(crate) enum Problem<'a> {
     Pattern,
     Mutable,
     ParameterAttribute,
-    PythonKeyword { what: &'a str, name: &'a str, fix: String },
+    PythonKeyword {
+        what: &'a str,
+        name: &'a str,
+        fix: String,
+    },
     Reserved(&'a str),
-    SameName { name: &'a str, other: &'a str },
+    SameName {
+        name: &'a str,
+        other: &'a str,
+    },
+    TwoBodies,
+    UnreadableFile {
+        path: String,
+        reason: String,
+    },
+    #[cfg(feature = "syntax")]
+    Python {
+        function: &'a str,
+        what: &'a str,
+        excerpt: &'a str,
+    },
 }
 
 impl fmt::Display for Problem<'_> {
@@ -90,7 +114,10 @@ impl fmt::Display for Problem<'_> {
                 "not a timeout: write a whole number greater than 0 and a unit, for example \"500ms\", \"2s\" or \"1m\"",
             ),
             Self::BadName(name) => write!(f, "`{name}` cannot name a Python function: write a Python identifier"),
-            Self::NoBody => f.write_str("the Python body is missing: write it as a string literal between the braces"),
+            Self::NoBody => f.write_str(
+                "the Python body is missing: write it as a string literal between the braces, or name its file with \
+                 `file = \"body.py\"`",
+            ),
             Self::BodyNotALiteral => f.write_str(
                 "the body must be one string literal and nothing else, for example r#\"return 1\"#: it is read when \
                  the program is compiled",
@@ -128,6 +155,15 @@ impl fmt::Display for Problem<'_> {
                 "the Python name `{name}` is already taken by `{other}`: the tasks of one trait share one namespace \
                  on the board; choose another with `name = \"…\"`"
             ),
+            Self::TwoBodies => {
+                f.write_str("this body is in a file and here: remove the option `file`, or write `;` instead of the body")
+            }
+            Self::UnreadableFile { path, reason } => write!(
+                f,
+                "cannot read `{path}`: {reason}; the path is relative to the directory of this Rust file"
+            ),
+            #[cfg(feature = "syntax")]
+            Self::Python { function, what, excerpt } => write!(f, "in the Python of `{function}`: {what}{excerpt}"),
         }
     }
 }

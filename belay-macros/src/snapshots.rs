@@ -1,5 +1,8 @@
 //! What the macros write, for a person to read: input in the test, output in `snapshots/`.
 
+// Without the parser bodies are not made smaller.
+#![cfg(feature = "syntax")]
+
 use proc_macro2::TokenStream;
 
 fn pretty(tokens: TokenStream) -> String {
@@ -34,6 +37,7 @@ pub trait Thermometer {
     #[belay::setup(timeout = "10s")]
     async fn open(&self) -> Result<()> {
         r#"
+        # Channel 4 is inside of the chip.
         from machine import ADC
         adc = ADC(4)
         "#
@@ -43,8 +47,11 @@ pub trait Thermometer {
     #[belay::task(timeout = "2s", idempotent)]
     async fn read_temp(&self, pin: u8, samples: &[u16]) -> Result<f32> {
         r#"
-        volts = adc.read_u16() * 3.3 / 65535
-        return 27 - (volts - 0.706) / 0.001721
+        """Reads the sensor."""
+        volts: float = adc.read_u16() * 3.3 / 65535
+
+        return (27 - (volts - 0.706) / 0.001721,
+                samples)
         "#
     }
 
@@ -86,7 +93,7 @@ pub(crate) trait Odd: Send {
     where
         T: Serialize + DeserializeOwned,
     {
-        "return [args]"
+        "return [args, self_, match]"
     }
 }
 "####,
@@ -104,6 +111,7 @@ fn a_method_alone() {
 /// Doc.
 pub async fn free_memory(&self, collect: bool) -> belay::Result<u32> {
     "import gc
+     if collect: gc.collect()
      return gc.mem_free()"
 }
 "####,

@@ -67,7 +67,7 @@ fn implementation(device: &DeviceTrait) -> TokenStream {
     let scope = format_ident!("__BELAY_SCOPE");
     let setups: TokenStream = device
         .functions()
-        .filter(|function| function.kind == Kind::Setup && function.body.is_some())
+        .filter(|function| function.kind == Kind::Setup && function.python.is_some())
         .map(|function| {
             let cfgs = task::cfgs(&function.attrs);
             let task = static_name(function);
@@ -79,6 +79,7 @@ fn implementation(device: &DeviceTrait) -> TokenStream {
         device.functions().filter_map(|function| task::task_static(krate, function, &static_name(function), &scope));
     let methods = device.functions().map(|function| method(krate, function));
     let uses = device.attribute_paths.iter().map(|path| quote!(#[#path(__belay_used)] const _: () = ();));
+    let attrs = head.attrs.iter().filter_map(for_implementation);
     let (impl_generics, ty_generics, where_clause) = head.generics.split_for_impl();
     quote! {
         #[doc(hidden)]
@@ -86,7 +87,7 @@ fn implementation(device: &DeviceTrait) -> TokenStream {
         const _: () = {
             #scope_static
             #(#tasks)*
-            #[automatically_derived]
+            #(#attrs)*
             impl #impl_generics #name #ty_generics for #krate::Device #where_clause {
                 #(#methods)*
             }

@@ -1,12 +1,10 @@
 //! One Python body: the `static` that describes it, the call that runs it, and the task that stands alone.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{Attribute, FnArg, Pat, Path, ReturnType, Signature, Type};
 
 use crate::model::{Alone, Function, Home, Kind, python_ident};
-use crate::python::lines::{self, Deployed};
-use crate::python::source::Source;
 
 /// A task outside of a device trait: everything stands inside of the function.
 pub(crate) fn alone(alone: &Alone) -> TokenStream {
@@ -79,27 +77,41 @@ pub(crate) fn scope_static(krate: &Path, scope: &Ident, key: &TokenStream, setup
 
 /// The `static` of a body; nothing if the body is in error.
 pub(crate) fn task_static(krate: &Path, function: &Function, task: &Ident, scope: &Ident) -> Option<TokenStream> {
-    let source = Source::literal(function.body.as_ref()?);
-    let (kind, name, deployed) = deploy(function, &source);
+    let python = function.python.as_ref()?;
+    let name = match function.kind {
+        Kind::Task => function.python_name(),
+        Kind::Setup => python_ident(&function.sig.ident),
+    };
+    let kind = match function.kind {
+        Kind::Task => quote!(Task),
+        Kind::Setup => quote!(Setup),
+    };
     let params = function.params.iter().map(|param| python_ident(&param.ident));
-    let text = deployed.text();
+    let text = python.script.text();
     let hash: TokenStream = format!("{:#018x}", fnv1a(text.as_bytes())).parse().unwrap_or_default();
     let timeout = match function.options.timeout {
         Some(timeout) => {
-            let millis = proc_macro2::Literal::u64_unsuffixed(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+            let millis = Literal::u64_unsuffixed(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
             quote!(::core::option::Option::Some(::core::time::Duration::from_millis(#millis)))
         }
         None => quote!(::core::option::Option::None),
     };
     let idempotent = function.options.idempotent;
-    let file = match &source.file {
+    let file = match &python.file {
         Some(file) => file.to_token_stream(),
         None => quote!(::core::file!()),
     };
-    let numbers = deployed.lines.iter().map(|line| proc_macro2::Literal::u32_unsuffixed(line.number));
-    let originals = deployed.lines.iter().map(|line| &line.original);
+    let numbers = python.script.lines.iter().map(|line| Literal::u32_unsuffixed(line.number));
+    let originals = python.script.lines.iter().map(|line| &line.original);
     let cfgs = cfgs(&function.attrs);
+    // The compiler builds anew when the file changes.
+    let include = python.include.as_ref().and_then(|path| path.to_str()).map(|path| {
+        quote!(
+            const _: &::core::primitive::str = ::core::include_str!(#path);
+        )
+    });
     Some(quote! {
+        #include
         #(#cfgs)*
         static #task: #krate::__private::Task = #krate::__private::Task {
             name: #name,
@@ -119,25 +131,9 @@ pub(crate) fn task_static(krate: &Path, function: &Function, task: &Ident, scope
     })
 }
 
-fn deploy(function: &Function, source: &Source) -> (Ident, String, Deployed) {
-    let span = Span::call_site();
-    match function.kind {
-        Kind::Task => {
-            let name = function.python_name();
-            let params: Vec<String> = function.params.iter().map(|param| python_ident(&param.ident)).collect();
-            let number = u32::try_from(function.sig.ident.span().start().line).unwrap_or(0);
-            let deployed = lines::function(&name, &params, source, number);
-            (Ident::new("Task", span), name, deployed)
-        }
-        Kind::Setup => (Ident::new("Setup", span), python_ident(&function.sig.ident), lines::module(source)),
-    }
-}
-
 /// The body of the Rust function: arguments, then one call that is not async, so that the future borrows nothing.
 pub(crate) fn call(krate: &Path, function: &Function, task: &Ident) -> TokenStream {
-    if function.body.is_none() {
-        return quote!(::core::future::pending());
-    }
+    let Some(python) = &function.python else { return quote!(::core::future::pending()) };
     let args = Ident::new("args", Span::mixed_site());
     let mutability = (!function.params.is_empty()).then(|| quote!(mut));
     let pushes = function.params.iter().map(|param| {
@@ -150,7 +146,11 @@ pub(crate) fn call(krate: &Path, function: &Function, task: &Ident) -> TokenStre
     });
     let board = board(krate, function);
     let output = output(&function.sig);
+    // The compiler's own warning, with its own ways to silence it.
+    let unread = &python.unread;
+    let unread = (!unread.is_empty()).then(|| quote!({ #(let #unread = ();)* }));
     quote! {
+        #unread
         let #mutability #args = #krate::__private::Args::new(&#task);
         #(#pushes)*
         #krate::__private::call::<#output>(#board, #args)

@@ -1,19 +1,33 @@
-//! From the lines of a body to the lines on the board: dedented, put under a `def`, each with its origin.
+//! From the lines of a body to the lines of a program: dedented, put under a `def`, each with its origin.
 //!
 //! No parser is needed here, only to know which lines begin a statement: what stands inside a string or inside
 //! brackets says nothing about the indentation, and a string must stay as it is.
 
-use crate::python::source::{Line, Source};
+use crate::python::source::{Line, Place, Source};
+
+/// A complete Python text, still with everything that the user wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Draft {
+    pub(crate) lines: Vec<DraftLine>,
+}
+
+/// One line of a draft.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DraftLine {
+    pub(crate) line: Line,
+    /// How many bytes at the beginning are not the user's.
+    indent: usize,
+}
 
 /// The text for the board, line by line.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Deployed {
-    pub(crate) lines: Vec<DeployedLine>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Script {
+    pub(crate) lines: Vec<ScriptLine>,
 }
 
 /// One line for the board.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct DeployedLine {
+pub(crate) struct ScriptLine {
     pub(crate) text: String,
     /// The line in the user's file.
     pub(crate) number: u32,
@@ -21,26 +35,55 @@ pub(crate) struct DeployedLine {
     pub(crate) original: String,
 }
 
-impl Deployed {
+impl Script {
     pub(crate) fn text(&self) -> String {
-        self.lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n")
+        join(self.lines.iter().map(|line| line.text.as_str()))
     }
 }
 
-/// `def NAME(PARAMS):` and the body under it; the `def` stands for the line on which the Rust function begins.
-pub(crate) fn function(name: &str, params: &[String], body: &Source, number: u32) -> Deployed {
-    let def = format!("def {name}({}):", params.join(","));
-    let mut lines = vec![DeployedLine { original: def.clone(), text: def, number }];
-    lines.extend(dedent(body, " "));
-    if lines.iter().skip(1).all(|line| !is_code(&line.text)) {
-        lines.push(DeployedLine { text: " pass".to_owned(), number, original: String::new() });
+impl DraftLine {
+    /// What the user wrote, without the common indentation.
+    pub(crate) fn original(&self) -> &str {
+        self.line.text.get(self.indent..).unwrap_or_default().trim_end()
     }
-    Deployed { lines }
+}
+
+impl Draft {
+    #[cfg(any(test, feature = "syntax"))]
+    pub(crate) fn text(&self) -> String {
+        join(self.lines.iter().map(|line| line.line.text.as_str()))
+    }
+
+    /// The draft as it is, for the board.
+    #[cfg(any(test, not(feature = "syntax")))]
+    pub(crate) fn script(&self) -> Script {
+        let script_line = |line: &DraftLine| ScriptLine {
+            text: line.line.text.clone(),
+            number: line.line.start().line,
+            original: line.original().to_owned(),
+        };
+        Script { lines: self.lines.iter().map(script_line).collect() }
+    }
+}
+
+fn join<'a>(lines: impl Iterator<Item = &'a str>) -> String {
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// `def NAME(PARAMS):` and the body under it; the `def` stands for the place of the Rust function.
+pub(crate) fn function(name: &str, params: &[String], body: &Source, place: Place) -> Draft {
+    let def = Line::made(format!("def {name}({}):", params.join(",")), place);
+    let mut lines = vec![DraftLine { line: def, indent: 0 }];
+    lines.extend(dedent(body, " "));
+    if lines.iter().skip(1).all(|line| !is_code(&line.line.text)) {
+        lines.push(DraftLine { line: Line::made(" pass".to_owned(), place), indent: 1 });
+    }
+    Draft { lines }
 }
 
 /// The body as the text of a module.
-pub(crate) fn module(body: &Source) -> Deployed {
-    Deployed { lines: dedent(body, "") }
+pub(crate) fn module(body: &Source) -> Draft {
+    Draft { lines: dedent(body, "") }
 }
 
 fn is_code(text: &str) -> bool {
@@ -57,7 +100,7 @@ enum Start {
     String,
 }
 
-fn dedent(body: &Source, indent: &str) -> Vec<DeployedLine> {
+fn dedent(body: &Source, indent: &str) -> Vec<DraftLine> {
     let mut scanner = Scanner::default();
     let mut lines: Vec<(Start, &Line)> = body.lines.iter().map(|line| (scanner.line(&line.text), line)).collect();
     // What is blank at either end is the Rust literal's layout.
@@ -73,18 +116,21 @@ fn dedent(body: &Source, indent: &str) -> Vec<DeployedLine> {
     lines
         .iter()
         .enumerate()
-        .map(|(index, (start, line))| {
-            let stripped = match start {
-                Start::String => line.text.as_str(),
-                _ if index == 0 && first_is_bare => line.text.trim_start(),
+        .map(|(index, &(start, line))| {
+            let kept = match start {
+                Start::String => return DraftLine { line: line.clone(), indent: 0 },
+                _ if index == 0 && first_is_bare => without_indent(&line.text),
                 _ => strip(&line.text, common),
             };
-            let text = match start {
-                Start::String => stripped.to_owned(),
-                _ if stripped.trim().is_empty() => String::new(),
-                _ => format!("{indent}{stripped}"),
-            };
-            DeployedLine { text, number: line.number(), original: stripped.trim_end().to_owned() }
+            if kept.trim().is_empty() {
+                return DraftLine { line: Line::made(String::new(), line.start()), indent: 0 };
+            }
+            // Indentation is one byte a character, the user's and ours.
+            let cut = line.text.len() - kept.len();
+            let places = line.places.get(cut..).unwrap_or_default();
+            let begin = places.first().copied().unwrap_or(line.start());
+            let places = std::iter::repeat_n(begin, indent.len()).chain(places.iter().copied()).collect();
+            DraftLine { line: Line { text: format!("{indent}{kept}"), places }, indent: indent.len() }
         })
         .collect()
 }
@@ -101,8 +147,12 @@ fn common_indent<'a>(lines: &[(Start, &'a Line)], first_is_bare: bool) -> &'a st
     if first.is_some_and(|first| opens_suite(&first.text)) && common == next { "" } else { common }
 }
 
+fn without_indent(text: &str) -> &str {
+    text.trim_start_matches([' ', '\t', '\x0c'])
+}
+
 fn white_space(text: &str) -> &str {
-    text.get(..text.len() - text.trim_start().len()).unwrap_or_default()
+    text.get(..text.len() - without_indent(text).len()).unwrap_or_default()
 }
 
 /// The longest common beginning.
@@ -191,6 +241,8 @@ fn opening_quotes(text: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
+    const HERE: Place = Place { line: 7, column: 1 };
+
     fn module_text(python: &str) -> String {
         module(&source(python)).text()
     }
@@ -226,7 +278,7 @@ mod tests {
         let python = "\n    a = '''\n  x\n        y'''\n    b = \"\"\"\\\"\"\"\n\n\"\"\"\n";
         assert_eq!(module_text(python), "a = '''\n  x\n        y'''\nb = \"\"\"\\\"\"\"\n\n\"\"\"");
         assert_eq!(
-            function("f", &[], &source(python), 1).text(),
+            function("f", &[], &source(python), HERE).text(),
             "def f():\n a = '''\n  x\n        y'''\n b = \"\"\"\\\"\"\"\n\n\"\"\""
         );
         assert_eq!(module_text("\n    a = 'b\\\n  c'\n    d"), "a = 'b\\\n  c'\nd");
@@ -246,17 +298,17 @@ mod tests {
     #[test]
     fn a_function_gets_its_def_and_needs_a_body() {
         let params = ["a".to_owned(), "b".to_owned()];
-        assert_eq!(function("f", &params, &source("\n  return a\n"), 7).text(), "def f(a,b):\n return a");
-        assert_eq!(function("f", &[], &source("# later\n"), 7).text(), "def f():\n # later\n pass");
-        assert_eq!(function("f", &[], &source(""), 7).lines[0].number, 7);
+        assert_eq!(function("f", &params, &source("\n  return a\n"), HERE).text(), "def f(a,b):\n return a");
+        assert_eq!(function("f", &[], &source("# later\n"), HERE).text(), "def f():\n # later\n pass");
+        assert_eq!(function("f", &[], &source(""), HERE).script().lines[0].number, 7);
     }
 
     #[test]
     fn the_lines_keep_their_origin() {
         let literal: syn::LitStr = syn::parse_str("\n\nr#\"\n\n    a\n\n    if b:\n        c\n\"#").unwrap();
-        let deployed = function("f", &[], &Source::literal(&literal), 2);
+        let script = function("f", &[], &Source::literal(&literal), Place { line: 2, column: 1 }).script();
         let lines: Vec<_> =
-            deployed.lines.iter().map(|line| (line.text.as_str(), line.number, line.original.as_str())).collect();
+            script.lines.iter().map(|line| (line.text.as_str(), line.number, line.original.as_str())).collect();
         assert_eq!(
             lines,
             [("def f():", 2, "def f():"), (" a", 5, "a"), ("", 6, ""), (" if b:", 7, "if b:"), ("     c", 8, "    c")]

@@ -1,5 +1,193 @@
-//! From the literal in the Rust source to the text that goes to the board, every line of it traced back to where
-//! the user wrote it.
+//! From the body that the user wrote to the text that goes to the board: read, checked, made smaller, every line of
+//! it traced back to where it was written.
 
-pub(crate) mod lines;
-pub(crate) mod source;
+#[cfg(feature = "syntax")]
+mod excerpt;
+mod lines;
+#[cfg(feature = "syntax")]
+mod meaning;
+#[cfg(feature = "syntax")]
+mod minify;
+#[cfg(feature = "syntax")]
+mod names;
+#[cfg(feature = "syntax")]
+mod scope;
+#[cfg(feature = "syntax")]
+mod slip;
+mod source;
+#[cfg(feature = "syntax")]
+mod syntax;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use proc_macro2::Ident;
+
+use crate::model::{Alone, Body, DeviceTrait, Function, Kind, python_ident};
+use crate::problem::{Problem, Problems};
+use lines::Draft;
+pub(crate) use lines::Script;
+use source::Source;
+
+/// A body as it goes to the board.
+pub(crate) struct Python {
+    pub(crate) script: Script,
+    /// The user's file as the compiler names it, if it is known.
+    pub(crate) file: Option<String>,
+    /// The file on disk, if the body is in one of its own.
+    pub(crate) include: Option<PathBuf>,
+    /// The parameters that the body never reads.
+    pub(crate) unread: Vec<Ident>,
+}
+
+/// Compiles the bodies of a trait.
+pub(crate) fn device_trait(device: &mut DeviceTrait, problems: &Problems) {
+    let mut functions: Vec<&mut Function> = device.functions_mut().collect();
+    compile(&mut functions, false, problems);
+}
+
+/// Compiles the body of a task that stands alone.
+pub(crate) fn alone(alone: &mut Alone, problems: &Problems) {
+    compile(&mut [&mut alone.function], true, problems);
+}
+
+/// A body that was read.
+struct Read {
+    source: Source,
+    include: Option<PathBuf>,
+    draft: Draft,
+}
+
+fn read(function: &Function, problems: &Problems) -> Option<Read> {
+    let (source, include) = match function.body.as_ref()? {
+        Body::Literal(literal) => (Source::literal(literal), None),
+        Body::File(path) => {
+            let (source, include) = file(path).map_err(|problem| problems.add(path, &problem)).ok()?;
+            (source, Some(include))
+        }
+    };
+    let draft = match function.kind {
+        Kind::Task => {
+            let params: Vec<String> = function.params.iter().map(|param| python_ident(&param.ident)).collect();
+            lines::function(&function.python_name(), &params, &source, source::place(function.sig.ident.span()))
+        }
+        Kind::Setup => lines::module(&source),
+    };
+    Some(Read { source, include, draft })
+}
+
+/// Reads the file of a body, which is named relative to the Rust file that the name stands in.
+fn file(path: &syn::LitStr) -> Result<(Source, PathBuf), Problem<'static>> {
+    let name = path.value();
+    let unreadable = |reason: String| Problem::UnreadableFile { path: name.clone(), reason };
+    let rust =
+        path.span().local_file().ok_or_else(|| unreadable("where this Rust file is, is not known".to_owned()))?;
+    let absolute = std::path::absolute(rust.with_file_name(&name)).map_err(|error| unreadable(error.to_string()))?;
+    let text =
+        std::fs::read_to_string(&absolute).map_err(|error| unreadable(format!("{}: {error}", absolute.display())))?;
+    let shown = source::file(path.span()).unwrap_or_else(|| rust.display().to_string());
+    let shown = PathBuf::from(shown).with_file_name(&name).display().to_string();
+    Ok((Source::file(shown, &text), absolute))
+}
+
+#[cfg(not(feature = "syntax"))]
+fn compile(functions: &mut [&mut Function], _alone: bool, problems: &Problems) {
+    for function in functions {
+        let Some(Read { source, include, draft }) = read(function, problems) else { continue };
+        function.python = Some(Python { script: draft.script(), file: source.file, include, unread: Vec::new() });
+    }
+}
+
+#[cfg(feature = "syntax")]
+fn compile(functions: &mut [&mut Function], alone: bool, problems: &Problems) {
+    use meaning::Namespace;
+
+    let mut namespace = if alone { Namespace::alone() } else { Namespace::default() };
+    let mut parsed = Vec::new();
+    for function in functions.iter() {
+        let read = read(function, problems);
+        let module = read.as_ref().and_then(|read| parse(function, read, problems));
+        match (&module, function.kind) {
+            (Some(module), Kind::Setup) => namespace.add_setup(module),
+            (Some(module), Kind::Task) => namespace.add_task(module),
+            (None, Kind::Setup) => namespace.add_unknown(),
+            (None, Kind::Task) => {}
+        }
+        parsed.push(read.zip(module));
+    }
+    for (function, parsed) in functions.iter_mut().zip(parsed) {
+        let Some((Read { source, include, draft }, module)) = parsed else { continue };
+        let slips = match function.kind {
+            Kind::Task => namespace.task(&module, promise(function)),
+            Kind::Setup => namespace.setup(&module),
+        };
+        if !slips.is_empty() {
+            report(function, source.file.as_deref(), &draft, &slips, problems);
+            continue;
+        }
+        let unread = |ident: &&Ident| !meaning::reads(&module, &python_ident(ident));
+        let unread = function.params.iter().map(|param| &param.ident).filter(unread).cloned().collect();
+        let script = minify::minify(&draft, &module);
+        function.python = Some(Python { script, file: source.file, include, unread });
+    }
+}
+
+#[cfg(feature = "syntax")]
+fn parse(function: &Function, read: &Read, problems: &Problems) -> Option<syntax::Module> {
+    let slips = match syntax::parse(&read.draft.text()) {
+        Ok(module) if module.slips.is_empty() => return Some(module),
+        Ok(module) => module.slips,
+        Err(slip) => vec![slip],
+    };
+    report(function, read.source.file.as_deref(), &read.draft, &slips, problems);
+    None
+}
+
+#[cfg(feature = "syntax")]
+fn report(function: &Function, file: Option<&str>, draft: &Draft, slips: &[slip::Slip], problems: &Problems) {
+    let Some(body) = &function.body else { return };
+    for slip in slips {
+        let what = slip.what.to_string();
+        let excerpt = excerpt::excerpt(file, draft, &slip.range);
+        let function = function.sig.ident.to_string();
+        problems.add(body.token(), &Problem::Python { function: &function, what: &what, excerpt: &excerpt });
+    }
+}
+
+/// Whether the result type leaves no room for None: a type that is written out and is neither `()` nor made for
+/// values of any kind.
+#[cfg(feature = "syntax")]
+fn promise(function: &Function) -> meaning::Promise {
+    use meaning::Promise;
+    use syn::{GenericArgument, PathArguments, ReturnType, Type};
+
+    const ROOM: &[&str] = &["Option", "Value", "IgnoredAny"];
+    let argument = |ty: &Type| match ty {
+        Type::Path(path) => {
+            let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else { return None };
+            match arguments.args.first()? {
+                GenericArgument::Type(ty) => Some(ty.clone()),
+                _ => None,
+            }
+        }
+        _ => None,
+    };
+    let ReturnType::Type(_, output) = &function.sig.output else { return Promise::Any };
+    match argument(output) {
+        Some(Type::Tuple(tuple)) if tuple.elems.is_empty() => Promise::Any,
+        Some(Type::Path(path)) => {
+            let last = path.path.segments.last().map(|segment| &segment.ident);
+            let generic = |ident: &Ident| function.sig.generics.type_params().any(|param| param.ident == *ident);
+            match last {
+                // A generic of the trait or of the impl cannot be told from a type: one letter is one.
+                Some(ident) if ROOM.iter().any(|room| ident == room) || generic(ident) => Promise::Any,
+                Some(ident) if ident.to_string().chars().count() == 1 => Promise::Any,
+                Some(_) => Promise::Value,
+                None => Promise::Any,
+            }
+        }
+        Some(_) => Promise::Value,
+        None => Promise::Any,
+    }
+}

@@ -4,6 +4,7 @@
 //! again from its tokens, as the compiler reads it: that is the only way to know where a character stands when there
 //! are escapes and continued lines.
 
+use proc_macro2::Span;
 use syn::LitStr;
 
 /// A place in the user's file; both count from 1, columns in characters.
@@ -13,18 +14,24 @@ pub(crate) struct Place {
     pub(crate) column: u32,
 }
 
-/// One line of Python as the user wrote it, without its newline.
+/// One line of Python, without its newline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
     pub(crate) text: String,
     /// Where each character stands, and at the end where the line ends: never empty.
-    places: Vec<Place>,
+    pub(crate) places: Vec<Place>,
 }
 
 impl Line {
-    /// The line in the user's file on which this line begins.
-    pub(crate) fn number(&self) -> u32 {
-        self.places.first().map_or(0, |place| place.line)
+    /// A line that the user did not write, all of which stands for one place.
+    pub(crate) fn made(text: String, place: Place) -> Self {
+        let places = vec![place; text.chars().count() + 1];
+        Self { text, places }
+    }
+
+    /// Where the line begins.
+    pub(crate) fn start(&self) -> Place {
+        self.places.first().copied().unwrap_or(Place { line: 0, column: 0 })
     }
 }
 
@@ -39,17 +46,32 @@ pub(crate) struct Source {
 impl Source {
     /// Reads a string literal.
     pub(crate) fn literal(literal: &LitStr) -> Self {
-        let span = literal.span();
-        let start = span.start();
-        let start = Place { line: to_u32(start.line), column: to_u32(start.column) + 1 };
+        let start = place(literal.span());
         let token = literal.token().to_string();
         let (chars, end) = match token.strip_prefix('r') {
             Some(raw) => raw_literal(raw, start),
             None => plain_literal(&token, start),
         };
-        let file = Some(span.file()).filter(|file| !file.is_empty() && !file.starts_with('<'));
-        Self { file, lines: split(&chars, end) }
+        Self { file: file(literal.span()), lines: split(&chars, end) }
     }
+
+    /// Reads the text of a file that is called `name` in messages.
+    pub(crate) fn file(name: String, text: &str) -> Self {
+        let mut walk = Walk { rest: text.strip_prefix('\u{feff}').unwrap_or(text), at: Place { line: 1, column: 1 } };
+        let chars: Vec<_> = walk.by_ref().collect();
+        Self { file: Some(name), lines: split(&chars, walk.at) }
+    }
+}
+
+/// Where a token begins.
+pub(crate) fn place(span: Span) -> Place {
+    let start = span.start();
+    Place { line: to_u32(start.line), column: to_u32(start.column) + 1 }
+}
+
+/// The file of a token as the compiler names it, if it does.
+pub(crate) fn file(span: Span) -> Option<String> {
+    Some(span.file()).filter(|file| !file.is_empty() && !file.starts_with('<'))
 }
 
 /// Walks along the text of a file and knows where it is.
@@ -152,7 +174,7 @@ mod tests {
 
     /// Parses Rust text and reads the literal in it: `(text, line)` of every line.
     fn lines(rust: &str) -> Vec<(String, u32)> {
-        source(rust).lines.iter().map(|line| (line.text.clone(), line.number())).collect()
+        source(rust).lines.iter().map(|line| (line.text.clone(), line.start().line)).collect()
     }
 
     fn source(rust: &str) -> Source {
@@ -205,7 +227,7 @@ mod tests {
     #[test]
     fn a_literal_made_by_a_macro_has_one_line() {
         let literal = LitStr::new("a\nb", proc_macro2::Span::call_site());
-        let numbers: Vec<u32> = Source::literal(&literal).lines.iter().map(Line::number).collect();
+        let numbers: Vec<u32> = Source::literal(&literal).lines.iter().map(|line| line.start().line).collect();
         assert_eq!(numbers, [numbers[0], numbers[0]]);
     }
 }

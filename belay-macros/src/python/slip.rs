@@ -1,0 +1,101 @@
+//! Everything that can be wrong in the Python of a body, in one table.
+
+use std::fmt;
+use std::ops::Range;
+
+/// Something wrong at a place of a Python text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Slip {
+    /// Bytes of the text.
+    pub(crate) range: Range<usize>,
+    pub(crate) what: What,
+}
+
+/// What is wrong. The text names the thing, the reason and the next step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// What the parser says.
+    Syntax(String),
+    /// Python has it, MicroPython has not.
+    NotMicroPython {
+        what: &'static str,
+        instead: &'static str,
+    },
+    OutsideFunction(&'static str),
+    OutsideLoop(&'static str),
+    ParameterTwice(String),
+    NoNonlocal(String),
+    LateGlobal(String),
+    Undefined {
+        name: String,
+        hint: Hint,
+    },
+    LocalOnlyUpdated(String),
+    NoValue,
+    Yield,
+    ShadowsImport {
+        name: String,
+        in_setup: bool,
+    },
+}
+
+/// What to do about an undefined name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Hint {
+    Similar(String),
+    Import(String),
+    /// Nothing is known: in a device trait, a setup is the place.
+    Setup,
+    /// Nothing is known: a task that stands alone has no setup.
+    Alone,
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syntax(message) => {
+                let mut chars = message.chars();
+                let first = chars.next().map(|c| c.to_ascii_lowercase());
+                write!(f, "{}{}", first.unwrap_or_default(), chars.as_str())
+            }
+            Self::NotMicroPython { what, instead } => write!(f, "MicroPython has no {what}; {instead}"),
+            Self::OutsideFunction(what) => {
+                write!(f, "`{what}` outside of a function; the body of a setup is the text of a module")
+            }
+            Self::OutsideLoop(what) => write!(f, "`{what}` outside of a loop"),
+            Self::ParameterTwice(name) => write!(f, "the parameter `{name}` is there twice"),
+            Self::NoNonlocal(name) => {
+                write!(f, "no function around this one has a variable `{name}`; for a global write `global {name}`")
+            }
+            Self::LateGlobal(name) => {
+                write!(f, "`{name}` is used in this function before it is declared global; move the declaration up")
+            }
+            Self::Undefined { name, hint } => {
+                write!(f, "`{name}` is not defined; ")?;
+                match hint {
+                    Hint::Similar(other) => write!(f, "did you mean `{other}`?")?,
+                    Hint::Import(import) => write!(f, "add `{import}`")?,
+                    Hint::Setup => f.write_str("define it here or in a setup of this trait")?,
+                    Hint::Alone => write!(f, "define it here, or write `global {name}` if another task of this module does")?,
+                }
+                f.write_str(" (`# noqa` on this line if it exists on the board)")
+            }
+            Self::LocalOnlyUpdated(name) => write!(
+                f,
+                "`{name}` is a local variable here, because it is assigned, and has no value yet; write `global {name}` \
+                 first if the global one is meant"
+            ),
+            Self::NoValue => f.write_str(
+                "this body never returns a value, but the task promises one; add `return …`, promise `Result<()>`, \
+                 or write `return None` if None is the value",
+            ),
+            Self::Yield => f.write_str(
+                "`yield` makes a generator, which cannot be sent as one value; collect the items in a list and return it",
+            ),
+            Self::ShadowsImport { name, in_setup } => {
+                let place = if *in_setup { "in a setup" } else { "in this body" };
+                write!(f, "the parameter `{name}` and the import `{name}` {place} hide each other; rename one")
+            }
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! What is said about Python that is wrong, and that nothing is said about Python that is right.
+
+#![cfg(feature = "syntax")]
+
+use proc_macro2::{TokenStream, TokenTree};
+
+/// The messages of an expansion.
+fn errors(expanded: TokenStream) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut compile_error = false;
+    for token in expanded {
+        match token {
+            TokenTree::Ident(ident) => compile_error |= ident == "compile_error",
+            TokenTree::Group(group) if std::mem::take(&mut compile_error) => {
+                let text: syn::LitStr = syn::parse2(group.stream()).unwrap();
+                found.push(text.value());
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn device(item: &str) -> Vec<String> {
+    errors(crate::expand_device(TokenStream::new(), item.parse().unwrap_or_else(|error| panic!("{error}: {item}"))))
+}
+
+/// A task with two parameters in a trait with a setup.
+fn task(python: &str) -> Vec<String> {
+    task_with("from machine import ADC, Pin\nimport time\nadc = ADC(4)\nclass Led: pass", "-> Result<u8>", python)
+}
+
+fn task_with(setup: &str, output: &str, python: &str) -> Vec<String> {
+    device(&format!(
+        "trait T {{ #[setup] async fn open(&self) -> Result<()> {{ {setup:?} }}
+         #[task] async fn read(&self, count: u8, period: u8) {output} {{ {python:?} }} }}"
+    ))
+}
+
+fn alone(python: &str) -> Vec<String> {
+    let item = format!("async fn read(device: &Device, count: u8) -> Result<u8> {{ {python:?} }}");
+    errors(crate::expand_task(TokenStream::new(), item.parse().unwrap()))
+}
+
+fn setup(python: &str) -> Vec<String> {
+    device(&format!("trait T {{ #[setup] async fn open(&self) -> Result<()> {{ {python:?} }} }}"))
+}
+
+/// Exactly one message, which contains a text.
+#[track_caller]
+fn one(errors: Vec<String>, expected: &str) {
+    assert_eq!(errors.len(), 1, "{expected}: {errors:#?}");
+    assert!(errors[0].contains(expected), "{expected}: {}", errors[0]);
+}
+
+#[test]
+fn right_code_has_no_errors() {
+    for python in [
+        "return count",
+        "time.sleep_ms(period)\nreturn [adc.read_u16() for _ in range(count)]",
+        "def inner(a, *b, c=count, **d):\n    nonlocal period\n    period = a\n    return lambda x, y=b: x + y + c\nreturn inner(1)",
+        "global state\nstate = 1\nreturn state",
+        "global later\nreturn later",
+        "try:\n    import os\nexcept ImportError as error:\n    print(error)\n    os = None\nreturn os",
+        "with (open('x')) as f: pass\nwith (count): pass\nwith open('x') as f, open('y') as g:\n    return f.read() + g.read()",
+        "class A:\n    x = 1\n    y = [x for _ in range(3)]\n    def f(self): return self.x\nreturn A().f()",
+        "for i, (a, *b) in enumerate(count):\n    print(i, a, b)\nelse:\n    i = 0\nreturn i",
+        "if (n := count) > 3: return n\nreturn [y := 1, y]",
+        "return [last := x for x in range(3)][0] + last",
+        "return {k: v for k, v in zip('ab', range(2)) if k}",
+        "x = 1\ndel x\nreturn read(count, period)",
+        "@micropython.native\ndef f(a): return a\n@micropython.viper\ndef g(a: ptr8) -> int: return int(a[0])\nreturn f(1) + g(b'a')",
+        "@micropython.asm_thumb\ndef f(r0):\n    mov(r1, 5)\n    label(LOOP)\n    b(LOOP)\nreturn f(1)",
+        "return __name__",
+        "a = b = 0\na += 1\nb.x += 1\nreturn a",
+        "return undefined  # noqa",
+        "return undefined  # noqa: F821 it is in boot.py",
+        "exec('x = 1')\nreturn x",
+        "return globals()['x'] + y",
+        "while True:\n    print(count, period)",
+        "raise NotImplementedError",
+        "if count:\n    raise ValueError\nelse:\n    while 1: pass",
+        "try:\n    raise OSError\nexcept OSError:\n    raise ValueError",
+        "return None",
+        "x: int = 1\ny: str\nreturn x",
+        "async def f():\n    async with a as b:\n        await b\n    async for c in b: pass\na = 1\nreturn f()",
+        "return f'{count:>{period}} {count!r} {count=}'",
+        "from math import *\nreturn sin(pi)",
+    ] {
+        assert_eq!(task(python), Vec::<String>::new(), "{python}");
+    }
+    assert_eq!(task_with("from m import *", "-> Result<u8>", "return anything"), Vec::<String>::new());
+    assert_eq!(
+        task_with("def f(): return g()\ndef g(): return 1", "-> Result<u8>", "return f()"),
+        Vec::<String>::new()
+    );
+    assert_eq!(alone("import gc\nreturn gc.mem_free()"), Vec::<String>::new());
+    for output in ["-> Result<()>", "-> Result<Option<u8>>", "-> Result<serde_json::Value>", "-> Result<T>", "-> Mine"]
+    {
+        assert_eq!(task_with("", output, "print(count, period)"), Vec::<String>::new(), "{output}");
+    }
+}
+
+#[test]
+fn an_undefined_name_has_a_suggestion() {
+    one(task("volts = 1\nreturn volst"), "`volst` is not defined; did you mean `volts`?");
+    one(task("return acd.read()"), "did you mean `adc`?");
+    one(task("return conut"), "did you mean `count`?");
+    one(task("pritn(1)\nreturn 1"), "did you mean `print`?");
+    one(task("return math.pi"), "add `import math`");
+    one(task("Timer(-1)\nreturn 1"), "add `from machine import Timer`");
+    one(task("return spam"), "define it here or in a setup of this trait");
+    one(alone("return spam"), "write `global spam` if another task of this module does");
+    one(setup("adc = ADC(4)"), "add `from machine import ADC`");
+    one(task("return spam + spam"), "`spam` is not defined");
+    assert_eq!(task("return spam + eggs").len(), 2);
+}
+
+#[test]
+fn names_have_scopes() {
+    one(task("def f():\n    inside = 1\nf()\nreturn inside"), "`inside` is not defined");
+    one(task("class A:\n    x = 1\n    def f(self): return x\nreturn A"), "`x` is not defined");
+    one(task("y = [i for i in range(3)]\nreturn i"), "`i` is not defined");
+    one(task("missing += 1\nreturn 1"), "`missing` is a local variable here");
+    one(task("adc += 1\nreturn 1"), "write `global adc`");
+}
+
+#[test]
+fn a_promised_value_must_be_returned() {
+    one(task("x = 1"), "never returns a value");
+    one(task("if count: return\nprint(1)"), "never returns a value");
+    one(task("while True:\n    if count: break"), "never returns a value");
+    one(task("def f(): return 1\nf()"), "never returns a value");
+    one(task_with("", "-> Result<Vec<Option<u8>>>", "pass"), "never returns a value");
+}
+
+#[test]
+fn a_task_is_no_generator() {
+    one(task("for i in range(count):\n    yield i"), "`yield` makes a generator");
+    one(task("yield from range(3)"), "`yield` makes a generator");
+}
+
+#[test]
+fn a_parameter_does_not_share_a_name_with_an_import() {
+    one(task_with("import count", "-> Result<u8>", "return count"), "the import `count` in a setup");
+    one(task("import os as period\nreturn period"), "the import `period` in this body");
+    assert_eq!(task_with("import count  # noqa", "-> Result<u8>", "return count"), Vec::<String>::new());
+}
+
+#[test]
+fn what_micropython_lacks_is_named() {
+    for (python, expected) in [
+        ("match count:\n    case 1: return 1", "no `match` statement"),
+        ("try: pass\nexcept* OSError: pass\nreturn 1", "no `except*`"),
+        ("def f(a, /): pass\nreturn f", "no positional-only parameters"),
+        ("return lambda a, /: a", "no positional-only parameters"),
+        ("type A = int\nreturn 1", "no `type` statement"),
+        ("def f[T](a): pass\nreturn f", "no type parameters"),
+        ("return [*adc]", "no unpacking outside of calls"),
+        ("return *adc, 1", "no unpacking outside of calls"),
+        ("return {**adc}", "no `**` in a dictionary display"),
+        ("with (open('a') as b): return b", "no parentheses around the items of `with`"),
+        ("with (open('a') as b, open('c') as d): return b", "no parentheses around the items of `with`"),
+        ("async def f(): return [x async for x in y]\nreturn f", "no `async` comprehensions"),
+        ("async def f(): return [await x for x in y]\nreturn f", "no `await` in a comprehension"),
+        ("@adc[0]\ndef f(): pass\nreturn f", "no expressions as decorators"),
+        ("return t'{count}'", "no t-strings"),
+        ("return R'a'", "no capital letters before a string"),
+        ("return '\\N{DIGIT ONE}'", "no `\\N{…}` escapes"),
+        ("return f'{(lambda: 1)()}'", "no `lambda` in an f-string"),
+        ("return f'{(x := 1)}'", "no `:=` in an f-string"),
+        ("return {x := 1}", "no bare `:=` in this place"),
+    ] {
+        one(task(python), expected);
+    }
+    assert_eq!(task("return '\\\\N' + r'\\N' + rb'\\N'.decode()"), Vec::<String>::new());
+}
+
+#[test]
+fn what_a_compiler_refuses_is_refused() {
+    for (python, expected) in [
+        ("return 1 +", "expected an expression"),
+        ("return (1", "unexpected EOF"),
+        ("if count:\nreturn 1", "expected an indented block"),
+        ("return 'abc", "missing closing quote in string literal"),
+        ("break", "`break` outside of a loop"),
+        ("for i in adc:\n    def f(): continue\nreturn f", "`continue` outside of a loop"),
+        ("def f(a, a): pass\nreturn f", "the parameter `a` is there twice"),
+        ("nonlocal spam\nreturn 1", "no function around this one has a variable `spam`"),
+        ("x = 1\nglobal x\nreturn x", "`x` is used in this function before"),
+        ("global count\nreturn count", "`count` is used in this function before"),
+        ("class A:\n    return 1", "`return` outside of a function"),
+    ] {
+        one(task(python), expected);
+    }
+    one(setup("return 1"), "`return` outside of a function; the body of a setup");
+    one(setup("yield 1"), "`yield` outside of a function");
+    one(setup("await f()  # noqa"), "`await` outside of a function");
+}
+
+#[test]
+fn a_broken_setup_does_not_break_its_tasks() {
+    one(task_with("adc = ADC(", "-> Result<u8>", "return adc.read()"), "in the Python of `open`");
+}
+
+/// The lines under the message of a slip in this Rust literal.
+fn excerpt(literal: &str) -> String {
+    let message = device(&format!("trait T {{\n #[task]\n async fn f(&self) -> Result<u8> {{ {literal} }}\n}}"));
+    assert_eq!(message.len(), 1, "{message:?}");
+    message[0].split_once('\n').unwrap().1.to_owned()
+}
+
+#[test]
+fn the_caret_is_right_in_every_kind_of_literal() {
+    // On the line of the function, which is the third; the literal begins in column 36.
+    assert_eq!(excerpt(r#""return 1 +""#), " --> 3:47\n  |\n3 | return 1 +\n  |           ^");
+    assert_eq!(excerpt(r###"r##"return spam"##"###), " --> 3:47\n  |\n3 | return spam\n  |        ^^^^");
+    assert_eq!(excerpt("r#\"\n    x = 1\n    return spam\n\"#"), " --> 5:12\n  |\n5 | return spam\n  |        ^^^^");
+    assert_eq!(excerpt("\"\n    x = 1\n    return spam\n\""), " --> 5:12\n  |\n5 | return spam\n  |        ^^^^");
+    // Escapes: two characters in the file, one in Python.
+    assert_eq!(excerpt(r#""x = \"\\t\"\nreturn spam""#), " --> 3:57\n  |\n3 | return spam\n  |        ^^^^");
+    assert_eq!(
+        excerpt(r#""x = \"\x41\u{1F40D}\"; return spam""#),
+        " --> 3:67\n  |\n3 | x = \"A🐍\"; return spam\n  |                   ^^^^"
+    );
+    // A continued line.
+    assert_eq!(
+        excerpt("\"x = 1; \\\n      return spam\""),
+        " --> 4:14\n  |\n4 | x = 1; return spam\n  |               ^^^^"
+    );
+    // Tabs, and characters that are wide or have no width.
+    assert_eq!(excerpt("\"\n\tx = 1\n\treturn\tspam\n\""), " --> 5:9\n  |\n5 | return spam\n  |        ^^^^");
+    assert_eq!(
+        excerpt("\"\n    x = '日本e\u{301}'; return spam\n\""),
+        " --> 4:24\n  |\n4 | x = '日本e\u{301}'; return spam\n  |                     ^^^^"
+    );
+    // Windows' line ends.
+    assert_eq!(
+        excerpt("r#\"\r\n    x = 1\r\n    return spam\r\n\"#"),
+        " --> 5:12\n  |\n5 | return spam\n  |        ^^^^"
+    );
+    // A place without a character.
+    assert_eq!(excerpt("\"\n    x = (1,\n\""), " --> 4:12\n  |\n4 | x = (1,\n  |        ^");
+}
+
+#[test]
+fn a_value_that_never_comes_is_reported_at_the_end() {
+    assert_eq!(excerpt("\"\n    x = 1\n    y = 2\n\""), " --> 5:10\n  |\n5 | y = 2\n  |      ^");
+}
