@@ -7,7 +7,7 @@ use crate::{
     error::Result,
     session::{Limits, Session},
     task::Task,
-    transport::{self, Line},
+    transport::{self, Line, Opened, Trust},
 };
 
 /// A board. Cheap to clone: all clones share one session, and the line is closed when the last one is gone.
@@ -46,7 +46,7 @@ impl Device {
     /// Opens a board with other limits than the default ones, or on a line of one's own.
     #[must_use]
     pub fn builder() -> Builder {
-        Builder { limits: Limits::DEFAULT }
+        Builder { limits: Limits::DEFAULT, trust: None }
     }
 
     /// What concerns the board as a whole: output, resets, ad-hoc code, counters.
@@ -71,6 +71,7 @@ impl Device {
 #[must_use]
 pub struct Builder {
     limits: Limits,
+    trust: Option<Trust>,
 }
 
 impl Builder {
@@ -92,27 +93,36 @@ impl Builder {
         self
     }
 
+    /// Whether calls travel bare or with checks. Unless set, it follows from what the line is: see [`Trust`].
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.trust = Some(trust);
+        self
+    }
+
     /// Opens the board that `spec` names, see [`Device::open`].
     ///
     /// # Errors
     /// As [`Device::open`].
     pub async fn open(self, spec: &str) -> Result<Device> {
-        let line = transport::open(spec).await?;
+        let Opened { line, trust } = transport::open(spec).await?;
         let again = spec.to_owned();
         let opener: crate::session::Opener = Box::new(move || {
             let spec = again.clone();
-            Box::pin(async move { transport::open(&spec).await })
+            Box::pin(async move { Ok(transport::open(&spec).await?.line) })
         });
-        let session = Session::attach(spec.to_owned(), line, Some(opener), self.limits).await?;
+        let trust = self.trust.unwrap_or(trust);
+        let session = Session::attach(spec.to_owned(), line, Some(opener), trust, self.limits).await?;
         Ok(Device { session: Arc::new(session), timeout: None })
     }
 
-    /// Gets hold of the board at the other end of `line`; `name` stands for it in messages.
+    /// Gets hold of the board at the other end of `line`; `name` stands for it in messages. The line is trusted unless
+    /// the builder says otherwise.
     ///
     /// # Errors
     /// As [`Device::open`].
     pub async fn connect(self, name: &str, line: impl Line + 'static) -> Result<Device> {
-        let session = Session::attach(name.to_owned(), Box::new(line), None, self.limits).await?;
+        let trust = self.trust.unwrap_or(Trust::Trusted);
+        let session = Session::attach(name.to_owned(), Box::new(line), None, trust, self.limits).await?;
         Ok(Device { session: Arc::new(session), timeout: None })
     }
 }

@@ -31,7 +31,7 @@ pub use error::{AfterTimeout, Error, Result};
 pub use exception::{Exception, Frame, Source};
 pub use output::{Output, Printed};
 pub use session::{Session, Traffic};
-pub use transport::Line;
+pub use transport::{Line, Trust};
 
 /// What expansions of the macros name. Not for programs: it changes without notice.
 #[doc(hidden)]

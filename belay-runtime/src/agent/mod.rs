@@ -8,38 +8,109 @@ mod probe;
 
 use std::sync::LazyLock;
 
-pub(crate) use hello::{Status, hello};
+pub(crate) use hello::{Present, Status, between, hello};
 pub use probe::Capabilities;
 pub(crate) use probe::probe;
 
-use crate::task::{FNV_BASIS, fnv1a};
+use crate::{
+    repl::{Expect, check},
+    task::{FNV_BASIS, fnv1a},
+};
 
-/// The source as it is sent: the file without its comments, which stand on lines of their own.
-static SOURCE: LazyLock<String> = LazyLock::new(|| {
-    let mut source = String::new();
-    for line in include_str!("full.py").lines().filter(|line| !line.trim_start().starts_with('#')) {
-        source.push_str(line);
-        source.push('\n');
-    }
-    source
-});
-
-/// What tells this agent from others that a board may hold.
-static VERSION: LazyLock<u32> = LazyLock::new(|| fnv1a(SOURCE.as_bytes(), FNV_BASIS) as u32);
-
-/// The agent's source for a board, ready to run.
-pub(crate) fn install(capabilities: &Capabilities, epoch: u32) -> String {
-    let record = format!("{:x};{}", *VERSION, capabilities.to_record());
-    SOURCE
-        .replace("@WRITE@", capabilities.write())
-        .replace("@CAPS@", &record)
-        .replace("@EPOCH@", &epoch.to_string())
+/// One of the agents, made from its file.
+pub(crate) struct Agent {
+    /// Without comments, and without the lines that are for the other kind of line. What comes in several parts is
+    /// loaded into a namespace of its own; what is whole makes one.
+    parts: Vec<String>,
+    /// What tells it from others that a board may hold.
+    version: u32,
+    /// It understands sealed requests, and adds a check to its replies.
+    pub(crate) verifies: bool,
 }
 
-/// Reads back what `install` left on the board; `None` if the agent there is not this one.
-fn read_record(record: &str) -> Option<Capabilities> {
+/// The agents: `[full, tiny]`, each for `[trusted, verified]` lines.
+static AGENTS: LazyLock<[[Agent; 2]; 2]> = LazyLock::new(|| {
+    [include_str!("full.py"), include_str!("tiny.py")]
+        .map(|file| [false, true].map(|verifies| Agent::from_file(file, verifies)))
+});
+
+impl Agent {
+    /// Comments stand on lines of their own; a line that ends in `#T` or `#V` is for one kind of line only.
+    fn from_file(file: &str, verifies: bool) -> Self {
+        let mut parts = vec![String::new()];
+        for line in file.lines() {
+            if line == "# ---" {
+                parts.push(String::new());
+            }
+            let line = match (line.strip_suffix(" #T"), line.strip_suffix(" #V")) {
+                (Some(line), _) if !verifies => line,
+                (_, Some(line)) if verifies => line,
+                (None, None) if !line.trim_start().starts_with('#') => line,
+                _ => continue,
+            };
+            if let Some(part) = parts.last_mut() {
+                part.push_str(line);
+                part.push('\n');
+            }
+        }
+        let version = fnv1a(parts.concat().as_bytes(), FNV_BASIS) as u32;
+        Self { parts, version, verifies }
+    }
+
+    /// The agent for a board and a line.
+    pub(crate) fn choose(capabilities: &Capabilities, verified: bool) -> &'static Self {
+        &AGENTS[usize::from(!capabilities.holds_full_agent())][usize::from(verified)]
+    }
+
+    /// The parts for a board, ready to run, in the board's own words: ways to write, names of modules.
+    pub(crate) fn parts(&self, capabilities: &Capabilities, epoch: u32) -> Vec<String> {
+        let record = format!("{:x};{}", self.version, capabilities.to_record());
+        let fill = |part: &String| {
+            part.replace("@WRITE@", capabilities.write())
+                .replace("@STRUCT@", capabilities.struct_module())
+                .replace("@CAPS@", &record)
+                .replace("@EPOCH@", &epoch.to_string())
+        };
+        self.parts.iter().map(fill).collect()
+    }
+}
+
+/// Reads back what `install` left on the board; `None` if the agent there is none of these.
+fn read_record(record: &str) -> Option<(&'static Agent, Capabilities)> {
     let (version, record) = record.split_once(';')?;
-    (u32::from_str_radix(version, 16).ok()? == *VERSION).then(|| Capabilities::from_record(record)).flatten()
+    let version = u32::from_str_radix(version, 16).ok()?;
+    let agent = AGENTS.iter().flatten().find(|agent| agent.version == version)?;
+    Some((agent, Capabilities::from_record(record)?))
+}
+
+/// A request as it is sent on a trusted line.
+pub(crate) fn bare(body: &[u8]) -> Vec<u8> {
+    [b"_b(", body, b")"].concat()
+}
+
+/// A request as it is sent on a verified line: inside a literal, with a check over the count of calls before it and
+/// over itself. The board runs nothing of it unless the check is right.
+pub(crate) fn seal(body: &[u8], calls_before: u32, raw: bool) -> Vec<u8> {
+    let mut sum = check(calls_before, body);
+    let mut digits = [b'0'; 4];
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789abcdefghijklmnopqrstuvwxyz"[(sum % 36) as usize];
+        sum /= 36;
+    }
+    let mut out = b"_b(b'".to_vec();
+    out.extend_from_slice(&digits);
+    for &byte in body {
+        match byte {
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\'' => out.extend_from_slice(b"\\'"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b' '..=b'~' => out.push(byte),
+            0x80.. if raw => out.push(byte),
+            _ => out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
+        }
+    }
+    out.extend_from_slice(b"')");
+    out
 }
 
 /// `source` as a triple-quoted literal without any byte that the REPL or a lexer acts on.
@@ -57,21 +128,40 @@ pub(crate) fn quote(source: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"'''");
 }
 
-/// The request that runs `source` in the namespace `scope` and keeps it under `id`.
+/// The body of a request that runs `source` in the namespace `scope` and keeps it under `id`.
 pub(crate) fn deploy(source: &str, scope: u64, id: u64, name: &str) -> Vec<u8> {
-    let mut code = b"_b(".to_vec();
-    quote(source, &mut code);
-    code.extend_from_slice(format!(",{scope},{id},'{name}')").as_bytes());
-    code
+    let mut body = Vec::with_capacity(source.len() + 64);
+    quote(source, &mut body);
+    body.extend_from_slice(format!(",{scope},{id},'{name}'").as_bytes());
+    body
 }
 
-/// The request that runs `source` in the namespace `scope` and keeps nothing of it.
+/// The body of a request that runs `source` in the namespace `scope` and keeps nothing of it.
 pub(crate) fn exec(source: &str, scope: u64) -> Vec<u8> {
-    let mut code = b"_b(".to_vec();
-    quote(source, &mut code);
-    code.extend_from_slice(format!(",{scope})").as_bytes());
-    code
+    let mut body = Vec::with_capacity(source.len() + 16);
+    quote(source, &mut body);
+    body.extend_from_slice(format!(",{scope}").as_bytes());
+    body
 }
+
+/// The request that has the last reply written again.
+pub(crate) const AGAIN: &[u8] = b"_b(-2)";
+
+/// What takes long code on a board that has no raw-paste and no agent yet: pieces in sealed requests, joined.
+/// It prints how many it took between two numbers, whether it took this one or not.
+pub(crate) fn loader(nonce: u32) -> (Vec<u8>, Expect) {
+    let code = format!(
+        "def _b(s=0,a=[0,b'',{{}}]):\n if s==1:return a[2]\n if s==0:s=a[1];a[1]=b'';return s\n h=a[0]\n \
+         for c in s[4:]:h=(h*31+c)%1679609\n if h==int(s[:4],36):a[0]+=1;a[1]+=s[5:]\n print(~{nonce},a[0],~{nonce}-1)\n\
+         _b(b'0000?')"
+    );
+    (code.into_bytes(), hello::between(nonce))
+}
+
+/// Runs what the loader took, in its namespace. Not from inside it: the smallest boards have six frames.
+pub(crate) const RUN_LOADED: &str = "exec(_b(),_b(1))";
+/// Puts the agent that was loaded in the loader's place.
+pub(crate) const START_LOADED: &str = "_b=_b(1)['b']\n";
 
 #[cfg(test)]
 mod tests {

@@ -23,6 +23,12 @@ pub(crate) fn mark(n: u32) -> [u8; 2] {
     [0xf8 | (mixed >> 8 & 7) as u8, mixed as u8]
 }
 
+/// The check that both sides compute over what a verified line carries: a number below 36⁴, changed by any one byte.
+pub(crate) fn check(seed: u32, bytes: &[u8]) -> u32 {
+    // The board's small integers have 30 bits: the product stays below 2²⁶. The modulus is prime.
+    bytes.iter().fold(seed % 1_679_609, |sum, &byte| (sum * 31 + u32::from(byte)) % 1_679_609)
+}
+
 /// The payload of an agent that refuses calls until it is greeted again: a byte that no MessagePack value starts with.
 pub(crate) const REFUSED: [u8; 1] = [0xc1];
 
@@ -38,8 +44,9 @@ pub(crate) enum Parsed {
 }
 
 /// The first bytes by which a frame can be found in the output.
-pub(crate) fn needle(mark: [u8; 2], way: Way) -> Vec<u8> {
-    match way {
+pub(crate) fn needle(form: &Form) -> Vec<u8> {
+    let mark = form.mark;
+    match form.way {
         Way::Exact => mark.to_vec(),
         Way::Cooked if mark[1] == b'\n' => vec![mark[0], b'\r', b'\n'],
         Way::Cooked => mark.to_vec(),
@@ -47,8 +54,19 @@ pub(crate) fn needle(mark: [u8; 2], way: Way) -> Vec<u8> {
     }
 }
 
+/// How a frame is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Form {
+    pub(crate) mark: [u8; 2],
+    pub(crate) way: Way,
+    /// On a verified line three bytes of check follow the payload, seeded with the call's number.
+    pub(crate) seed: Option<u32>,
+}
+
 /// Reads the frame at the start of `output`, which begins with the needle of its mark.
-pub(crate) fn parse(output: &[u8], way: Way, limits: &Limits) -> Parsed {
+pub(crate) fn parse(output: &[u8], form: &Form, limits: &Limits) -> Parsed {
+    let way = form.way;
+    let trailer = if form.seed.is_some() { 3 } else { 0 };
     let head = match decode(output, way, 7) {
         Ok((head, _)) => head,
         Err(Stop::Short(head)) => head,
@@ -75,15 +93,21 @@ pub(crate) fn parse(output: &[u8], way: Way, limits: &Limits) -> Parsed {
         }
     }
     // Undoing an escape costs time: not before enough has come.
-    if output.len() < (start + len) * if way == Way::Hex { 2 } else { 1 } {
+    let whole = start + len + trailer;
+    if output.len() < whole * if way == Way::Hex { 2 } else { 1 } {
         return Parsed::Incomplete;
     }
-    let (bytes, consumed) = match decode(output, way, start + len) {
+    let (bytes, consumed) = match decode(output, way, whole) {
         Ok(whole) => whole,
         Err(Stop::Short(_)) => return Parsed::Incomplete,
         Err(Stop::Garbage) => return Parsed::Invalid,
     };
-    let payload = &bytes[start..];
+    let payload = &bytes[start..start + len];
+    if let (Some(seed), &[a, b, c]) = (form.seed, &bytes[start + len..])
+        && u32::from_be_bytes([0, a, b, c]) != check(seed, payload)
+    {
+        return Parsed::Invalid;
+    }
     if payload == REFUSED || measure(payload, limits) == Measure::Complete(len) {
         Parsed::Complete { payload: payload.to_vec(), consumed }
     } else {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{
-    frame::Way,
+    frame::Form,
     understand::{find, overlap},
 };
 use crate::codec::msgpack::Limits;
@@ -38,9 +38,10 @@ pub(crate) enum Lane {
 /// How the answer of a request is recognised in the board's output.
 #[derive(Clone, Debug)]
 pub(crate) enum Expect {
-    /// One frame with this mark.
-    Frame { mark: [u8; 2], way: Way },
-    /// What is printed between two texts. Only for code of ours, before the agent is known to be there.
+    /// One frame.
+    Frame(Form),
+    /// What is printed between two texts that no program prints by chance. Whatever else is open, this answer is found,
+    /// and ends what was sent before it.
     Text { open: Vec<u8>, close: Vec<u8> },
 }
 
@@ -220,26 +221,81 @@ impl Repl {
     /// Takes what the board sent.
     pub(crate) fn receive(&mut self, bytes: &[u8]) {
         self.received.extend_from_slice(bytes);
-        if self.syncing {
-            if let Some(at) = find(&self.received, BANNER) {
-                let after = self.received.split_off(at);
-                while self.step() {}
-                let rest = std::mem::take(&mut self.received);
-                self.print(&rest);
-                self.received = after[BANNER.len()..].to_vec();
-                self.flights.clear();
-                self.syncing = false;
-                self.events.push_back(Event::Banner);
-            } else {
-                // The start of a banner must not be taken for output while its end is on the way.
-                let kept = overlap(&self.received, BANNER);
-                let after = self.received.split_off(self.received.len() - kept);
-                while self.step() {}
-                self.received.extend_from_slice(&after);
-                return;
-            }
-        }
+        while self.land() {}
+        // The start of a landmark must not be taken for output while its end is on the way.
+        let held = match self.landmark() {
+            Some((open, _)) => find(&self.received, &open).unwrap_or(self.received.len() - overlap(&self.received, &open)),
+            None => self.received.len(),
+        };
+        let held = self.received.split_off(held);
         while self.step() {}
+        self.received.extend_from_slice(&held);
+    }
+
+    /// What is looked for before anything else: the banner during a resync, else the answer of a greeting that stands
+    /// behind other requests.
+    fn landmark(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        if self.syncing {
+            return Some((BANNER.to_vec(), Vec::new()));
+        }
+        self.flights.iter().skip(1).find_map(|flight| match &flight.expect {
+            Expect::Text { open, close } => Some((open.clone(), close.clone())),
+            Expect::Frame(_) => None,
+        })
+    }
+
+    /// Understands everything up to a landmark that has come; false if none has.
+    fn land(&mut self) -> bool {
+        let Some((open, close)) = self.landmark() else { return false };
+        let Some(at) = find(&self.received, &open) else { return false };
+        if !close.is_empty() && find(&self.received[at + open.len()..], &close).is_none() {
+            return false;
+        }
+        let mut after = self.received.split_off(at);
+        while self.step() {}
+        if self.syncing {
+            let open_end = std::mem::take(&mut self.received);
+            self.print(&open_end);
+            self.flights.clear();
+            self.syncing = false;
+            after.drain(..BANNER.len());
+            self.events.push_back(Event::Banner);
+        } else {
+            self.end_those_before_the_text();
+        }
+        self.received = after;
+        true
+    }
+
+    /// A greeting has been answered: requests that stand before it have ended, with or without an answer.
+    fn end_those_before_the_text(&mut self) {
+        // What precedes the answer is the `OK` of the greeting.
+        let ok = if self.received.ends_with(b"OK") { 2 } else { 0 };
+        self.received.truncate(self.received.len() - ok);
+        while let Some(flight) = self.flights.pop_front_if(|flight| matches!(flight.expect, Expect::Frame(_))) {
+            let error = match self.received.first() {
+                Some(&END) => find(&self.received[1..], b"\x04>").map(|at| at + 1),
+                _ => None,
+            };
+            let event = match (flight.phase, error) {
+                (Phase::Answered, _) => Event::Done { id: flight.id },
+                (_, Some(end)) => {
+                    let error = self.received[1..end].to_vec();
+                    self.received.drain(..end + 2);
+                    if self.received.starts_with(b"OK") {
+                        self.received.drain(..2);
+                    }
+                    Event::Ended { id: flight.id, error }
+                }
+                (_, None) => Event::Ended { id: flight.id, error: Vec::new() },
+            };
+            self.events.push_back(event);
+        }
+        self.print_received(self.received.len());
+        if let Some(head) = self.flights.front_mut() {
+            head.phase = Phase::Running;
+            head.unread = 0;
+        }
     }
 
     pub(super) fn print(&mut self, bytes: &[u8]) {
@@ -270,9 +326,9 @@ impl Repl {
             Phase::Pasting(_) | Phase::Pasted => self.step_pasting(),
             Phase::Sent => self.step_sent(),
             Phase::Running => match &head.expect {
-                Expect::Frame { mark, way } => {
-                    let (mark, way) = (*mark, *way);
-                    self.step_frame(mark, way)
+                Expect::Frame(form) => {
+                    let form = *form;
+                    self.step_frame(&form)
                 }
                 Expect::Text { open, close } => {
                     let (open, close) = (open.clone(), close.clone());

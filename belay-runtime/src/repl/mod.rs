@@ -9,5 +9,5 @@ mod understand;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use frame::{REFUSED, Way, mark};
+pub(crate) use frame::{Form, REFUSED, Way, check, mark};
 pub(crate) use machine::{Event, Expect, Lane, Repl, Request};

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Event, Expect, Lane, Repl, Request, Way, mark};
+use super::{Event, Expect, Form, Lane, Repl, Request, Way, mark};
 use crate::codec::msgpack::Limits;
 
 const N: u32 = 7;
@@ -12,11 +12,11 @@ fn repl() -> Repl {
 }
 
 fn call(id: u64, n: u32, way: Way) -> Request {
-    Request { id, code: b"_b(3,26)".to_vec(), lane: Lane::Plain, expect: Expect::Frame { mark: mark(n), way } }
+    Request { id, code: b"_b(3,26)".to_vec(), lane: Lane::Plain, expect: Expect::Frame(Form { mark: mark(n), way, seed: None }) }
 }
 
 fn paste(code: &[u8], window: Option<usize>) -> Request {
-    let expect = Expect::Frame { mark: mark(N), way: Way::Exact };
+    let expect = Expect::Frame(Form { mark: mark(N), way: Way::Exact, seed: None });
     Request { id: 1, code: code.to_vec(), lane: Lane::RawPaste { window }, expect }
 }
 
@@ -102,6 +102,43 @@ fn an_end_without_a_frame_is_believed_when_a_later_request_answers() {
     repl.receive(&[b"OK".to_vec(), frame(N + 1), b"\x04\x04>".to_vec()].concat());
     let ended = Event::Ended { id: 1, error: b"NameError: _b\r\n".to_vec() };
     assert_eq!(events(&mut repl), [ended, reply(2), Event::Done { id: 2 }]);
+}
+
+#[test]
+fn a_greeting_that_is_answered_ends_what_was_sent_before_it() {
+    let mut repl = repl();
+    repl.submit(call(1, N, Way::Exact));
+    repl.submit(call(2, N + 1, Way::Exact));
+    let expect = Expect::Text { open: b"-9 ".to_vec(), close: b" -10".to_vec() };
+    repl.submit(Request { id: 3, code: b"hello".to_vec(), lane: Lane::Plain, expect });
+    repl.receive(b"OKprinted\x04NameError: _b\r\n\x04>OK\x04NameError: _b\r\n\x04>OK-9 - -10\r\n\x04\x04>");
+    let error = || b"NameError: _b\r\n".to_vec();
+    let got: Vec<Event> = events(&mut repl).into_iter().filter(|e| !matches!(e, Event::Suspect { .. })).collect();
+    assert_eq!(got[0], Event::Output(b"printed".to_vec()));
+    assert_eq!(got[1..3], [Event::Ended { id: 1, error: error() }, Event::Ended { id: 2, error: error() }]);
+    assert_eq!(got[3], Event::Reply { id: 3, payload: b"-".to_vec() });
+    assert_eq!(got.last(), Some(&Event::Done { id: 3 }));
+}
+
+#[test]
+fn a_damaged_frame_is_no_reply_on_a_verified_line() {
+    let form = Form { mark: mark(N), way: Way::Exact, seed: Some(N) };
+    let good = [&mark(N)[..], &[1, 42], &super::check(N, &[42]).to_be_bytes()[1..]].concat();
+    let answer = |frame: &[u8]| {
+        let mut repl = repl();
+        repl.submit(Request { id: 1, code: b"f()".to_vec(), lane: Lane::Plain, expect: Expect::Frame(form) });
+        repl.receive(&[b"OK", frame, b"\x04\x04>"].concat());
+        events(&mut repl).into_iter().any(|event| matches!(event, Event::Reply { .. }))
+    };
+    assert!(answer(&good));
+    for at in 0..good.len() {
+        for flip in 1..=255 {
+            let mut bad = good.clone();
+            bad[at] ^= flip;
+            assert!(!answer(&bad), "byte {at} flipped by {flip:#x}");
+        }
+        assert!(!answer(&[&good[..at], &good[at + 1..]].concat()), "byte {at} lost");
+    }
 }
 
 #[test]
@@ -236,6 +273,7 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
         (0u32..4).prop_map(|i| mark(N + i).to_vec()),
         Just(b">>> ".to_vec()),
         Just(b"_b(".to_vec()),
+        Just(b"-9 0 0 record 77 [] -10\r\n".to_vec()),
         prop::collection::vec(any::<u8>(), 0..12),
     ]
 }
@@ -247,10 +285,11 @@ fn play(bytes: &[u8], cuts: &[usize], way: Way, lane: Lane, sync: bool) -> (Vec<
         repl.sync();
     }
     let code = vec![b'x'; 20];
-    repl.submit(Request { id: 1, code, lane, expect: Expect::Frame { mark: mark(N), way } });
+    repl.submit(Request { id: 1, code, lane, expect: Expect::Frame(Form { mark: mark(N), way, seed: None }) });
     if lane == Lane::Plain {
         repl.submit(call(2, N + 1, way));
-        repl.submit(call(3, N + 2, Way::Exact));
+        let expect = Expect::Text { open: b"-9 ".to_vec(), close: b" -10".to_vec() };
+        repl.submit(Request { id: 3, code: b"hello".to_vec(), lane, expect });
     }
     let mut got = Vec::new();
     let mut rest = bytes;

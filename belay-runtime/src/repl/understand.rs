@@ -1,7 +1,7 @@
 //! What the output of a running request means: prints, its answer, its end.
 
 use super::{
-    frame::{Parsed, Way, needle, parse},
+    frame::{Form, Parsed, needle, parse},
     machine::{BANNER, END, Event, Expect, Phase, Repl},
 };
 
@@ -66,15 +66,15 @@ impl Repl {
         true
     }
 
-    pub(super) fn step_frame(&mut self, mark: [u8; 2], way: Way) -> bool {
-        let needle = needle(mark, way);
+    pub(super) fn step_frame(&mut self, form: &Form) -> bool {
+        let needle = needle(form);
         let Some(at) = self.received.iter().position(|&b| b == needle[0] || b == END) else {
             self.print_received(self.received.len());
             return false;
         };
         self.print_received(at);
         if self.received[0] == END {
-            return self.step_ending(&needle, way);
+            return self.step_ending(&needle, form);
         }
         if self.received.len() < needle.len() && needle.starts_with(&self.received) {
             return false;
@@ -83,7 +83,7 @@ impl Repl {
             self.print_received(1);
             return true;
         }
-        match self.frame_at(0, &needle, way) {
+        match self.frame_at(0, &needle, form) {
             Own::Frame { at: 0, payload, consumed } => self.answer(payload, consumed),
             Own::Frame { at, .. } => {
                 self.print_received(at);
@@ -98,22 +98,22 @@ impl Repl {
     }
 
     /// The first frame of the head in what was received.
-    fn own_frame(&mut self, needle: &[u8], way: Way) -> Own {
+    fn own_frame(&mut self, needle: &[u8], form: &Form) -> Own {
         let candidates: Vec<usize> = positions(&self.received, needle).collect();
         candidates
             .into_iter()
-            .map(|at| self.frame_at(at, needle, way))
+            .map(|at| self.frame_at(at, needle, form))
             .find(|own| !matches!(own, Own::None))
             .unwrap_or(Own::None)
     }
 
     /// What the mark at `at` begins.
-    fn frame_at(&mut self, at: usize, needle: &[u8], way: Way) -> Own {
-        match parse(&self.received[at..], way, &self.limits) {
+    fn frame_at(&mut self, at: usize, needle: &[u8], form: &Form) -> Own {
+        match parse(&self.received[at..], form, &self.limits) {
             Parsed::Complete { payload, consumed } => Own::Frame { at, payload, consumed },
             Parsed::Invalid => Own::None,
             Parsed::Incomplete => {
-                let behind = self.prompted_frame(at, needle, way);
+                let behind = self.prompted_frame(at, needle, form);
                 if behind.is_none() {
                     self.searched = self.received.len().saturating_sub(PROMPT.len() - 1);
                 }
@@ -123,11 +123,11 @@ impl Repl {
     }
 
     /// The frame after `at` that a prompt follows: a print that looks like the start of a frame must not hide it.
-    fn prompted_frame(&self, at: usize, needle: &[u8], way: Way) -> Option<Own> {
+    fn prompted_frame(&self, at: usize, needle: &[u8], form: &Form) -> Option<Own> {
         let from = self.searched.max(at + 1).min(self.received.len());
         positions(&self.received[from..], PROMPT).find_map(|prompt| {
             let body = &self.received[at + 1..from + prompt];
-            positions(body, needle).find_map(|real| match parse(&body[real..], way, &self.limits) {
+            positions(body, needle).find_map(|real| match parse(&body[real..], form, &self.limits) {
                 Parsed::Complete { payload, consumed } if real + consumed == body.len() => {
                     Some(Own::Frame { at: at + 1 + real, payload, consumed })
                 }
@@ -146,14 +146,14 @@ impl Repl {
     }
 
     /// The received bytes begin with `\x04`, and no frame has come: a printed byte, or the end.
-    fn step_ending(&mut self, needle: &[u8], way: Way) -> bool {
+    fn step_ending(&mut self, needle: &[u8], form: &Form) -> bool {
         let Some(&next) = self.received.get(1) else { return false };
         if !may_end(next) || self.received.len() > LONGEST_ERROR {
             self.print_received(1);
             return true;
         }
         let end = find(&self.received[1..], b"\x04>").map(|at| at + 1);
-        let own = self.own_frame(needle, way);
+        let own = self.own_frame(needle, form);
         let own_at = match own {
             Own::Frame { at, .. } | Own::Waiting { at } => at,
             Own::None => usize::MAX,
@@ -182,16 +182,14 @@ impl Repl {
     fn later_answer(&self, from: usize) -> Option<usize> {
         let rest = &self.received[from..];
         let ends = self.flights.iter().skip(1).filter_map(|flight| match &flight.expect {
-            Expect::Frame { mark, way } => {
-                positions(rest, &needle(*mark, *way)).find_map(|at| match parse(&rest[at..], *way, &self.limits) {
+            Expect::Frame(form) => {
+                positions(rest, &needle(form)).find_map(|at| match parse(&rest[at..], form, &self.limits) {
                     Parsed::Complete { consumed, .. } => Some(at + consumed),
                     _ => None,
                 })
             }
-            Expect::Text { open, close } => find(rest, open).and_then(|at| {
-                let start = at + open.len();
-                find(&rest[start..], close).map(|len| start + len + close.len())
-            }),
+            // Found as a landmark.
+            Expect::Text { .. } => None,
         });
         ends.min().map(|end| from + end)
     }

@@ -9,16 +9,18 @@ use tokio::{
 
 use super::{
     Command, Job, Limits, Opener, Shared, Work,
-    attach::Epoch,
+    epoch::{Epoch, deployment, nonce},
+    sealed::{Fault, SMALLEST_PIECE},
     wire::Wire,
 };
 use crate::{
-    agent::Status,
+    agent::{self, Status},
+    codec::{msgpack, reply},
     error::{AfterTimeout, Error, Result},
     exception::Exception,
-    repl::{Event, Expect, Lane, REFUSED, Repl, Request, mark},
-    codec::msgpack,
-    transport::Line,
+    repl::{Event, Lane, REFUSED, Repl, Request},
+    task::{Kind, Task},
+    transport::{Line, Trust},
 };
 
 /// How many calls are handed to the board before the first of them has answered.
@@ -29,6 +31,7 @@ pub(super) struct Actor {
     pub(super) limits: Limits,
     pub(super) wire: Option<Wire>,
     pub(super) opener: Option<Opener>,
+    pub(super) trust: Trust,
     inbox: mpsc::UnboundedReceiver<Command>,
     /// Handles are gone: finish what is queued, then end.
     ending: bool,
@@ -36,10 +39,14 @@ pub(super) struct Actor {
     flying: VecDeque<Flying>,
     /// What this boot of the board holds; `None` until the board has been greeted, and after any doubt.
     pub(super) epoch: Option<Epoch>,
-    /// The number of the last greeting that was answered: the agent counts on from it.
-    pub(super) greeted: u32,
-    /// A greeting is under way that tells what became of a request that ended without an answer.
-    ping: Option<u64>,
+    /// A greeting is under way that tells what became of a request that ended without an answer: its request and nonce.
+    ping: Option<(u64, u32)>,
+    /// How large the pieces of a long request may be on a board without raw-paste.
+    pub(super) piece: usize,
+    /// How long an answer takes that the board need not think about.
+    pub(super) turn: Duration,
+    /// How many requests the board refused because they were damaged on the way.
+    pub(super) refused: u64,
 }
 
 /// A call that has been handed to the board.
@@ -70,6 +77,7 @@ impl Actor {
         line: Box<dyn Line>,
         opener: Option<Opener>,
         inbox: mpsc::UnboundedReceiver<Command>,
+        trust: Trust,
         limits: Limits,
     ) -> Self {
         let mut actor = Self {
@@ -77,13 +85,16 @@ impl Actor {
             limits,
             wire: None,
             opener,
+            trust,
             inbox,
             ending: false,
             queue: VecDeque::new(),
             flying: VecDeque::new(),
             epoch: None,
-            greeted: 0,
             ping: None,
+            piece: 2 * SMALLEST_PIECE,
+            turn: Duration::ZERO,
+            refused: 0,
         };
         actor.take_line(line);
         actor
@@ -113,7 +124,7 @@ impl Actor {
                 Step::Event(event) => self.on_event(event),
                 Step::Changed => {}
                 Step::TimeUp => self.interrupt().await,
-                Step::Lost(error) => self.lost(&error),
+                Step::Lost(error) => drop(self.lost(error)),
             }
         }
         self.leave().await;
@@ -250,14 +261,14 @@ impl Actor {
                         }
                         continue;
                     };
-                    let code = epoch.call(index, &args);
-                    if let Some(job) = self.hand_over(job, code) {
+                    let body = epoch.call(index, &args);
+                    if let Some(job) = self.hand_over(job, &body).await {
                         return self.queue.push_front(job);
                     }
                 }
                 Work::Exec { source } => {
-                    let code = crate::agent::exec(&source, 0);
-                    if let Some(job) = self.hand_over(job, code) {
+                    let body = agent::exec(&source, 0);
+                    if let Some(job) = self.hand_over(job, &body).await {
                         return self.queue.push_front(job);
                     }
                 }
@@ -266,24 +277,92 @@ impl Actor {
     }
 
     /// Sends a call, unless it has to wait for those in flight: then it comes back.
-    fn hand_over(&mut self, job: Job, code: Vec<u8>) -> Option<Job> {
+    async fn hand_over(&mut self, job: Job, body: &[u8]) -> Option<Job> {
         let (Some(wire), Some(epoch)) = (&mut self.wire, &mut self.epoch) else { return Some(job) };
-        let lane = match epoch.lane(&wire.repl, code.len()) {
-            Some(lane) => lane,
-            None => return Some(job),
-        };
-        epoch.calls += 1;
-        let n = epoch.calls;
-        let expect = Expect::Frame { mark: mark(n), way: epoch.way() };
-        wire.repl.submit(Request { id: job.id, code, lane, expect });
+        let id = job.id;
+        let n = epoch.calls + 1;
+        if !epoch.verifies() {
+            let code = agent::bare(body);
+            let Some(lane) = epoch.lane(&wire.repl, code.len()) else { return Some(job) };
+            epoch.calls = n;
+            let expect = epoch.answer(n);
+            wire.repl.submit(Request { id, code, lane, expect });
+            self.flying.push_back(Flying { job, n, abandoned: false, answered: false, ended: None });
+            return None;
+        }
+        if !self.flying.is_empty() {
+            return Some(job);
+        }
+        let until = job.deadline;
+        let what = job.work.name().to_owned();
         self.flying.push_back(Flying { job, n, abandoned: false, answered: false, ended: None });
+        let outcome = self.request(id, body, &what, until).await;
+        // An interrupt has already told its caller, or put it back into the queue.
+        let mut job = self.flying.pop_front().filter(|flying| flying.job.id == id)?.job;
+        match outcome {
+            Ok(payload) => {
+                self.note_interrupt(&payload);
+                job.answer(Ok(payload));
+            }
+            Err(Fault::Gone) => self.queue.push_front(job),
+            Err(Fault::Stopped) => {}
+            Err(Fault::Error(Error::OutcomeUnknown { .. })) if job.work.idempotent() => self.queue.push_front(job),
+            Err(Fault::Error(error)) => job.answer(Err(error)),
+        }
         None
+    }
+
+    /// Puts a task on the board, after the setups of its scope.
+    async fn deploy(&mut self, task: &'static Task) -> Result<()> {
+        let setups = task.scope.setups.iter().filter(|setup| setup.kind == Kind::Setup);
+        for one in setups.copied().chain([task]) {
+            if self.epoch.as_ref().is_none_or(|epoch| epoch.index(one).is_some()) {
+                continue;
+            }
+            let what = format!("deploying {}", one.name);
+            let id = self.next_id();
+            let until = Instant::now() + one.timeout.filter(|_| one.kind == Kind::Setup).unwrap_or(self.limits.deploy);
+            let payload = match self.request(id, &deployment(one), &what, until).await {
+                Ok(payload) => payload,
+                // The caller finds no epoch and attaches again.
+                Err(Fault::Gone | Fault::Stopped) => {
+                    self.epoch = None;
+                    return Ok(());
+                }
+                Err(Fault::Error(error)) => return Err(error),
+            };
+            self.note_interrupt(&payload);
+            crate::call::check(one.name, &payload, Some(one))?;
+            let index: usize = reply::decode(&payload)
+                .map_err(|source| Error::WrongType { task: one.name.to_owned(), source: Box::new(source) })?;
+            if let Some(epoch) = &mut self.epoch {
+                epoch.holds(one, index);
+            }
+        }
+        Ok(())
+    }
+
+    /// After an exception that looks like an interrupt, the agent takes no calls until it is greeted.
+    fn note_interrupt(&mut self, payload: &[u8]) {
+        let interrupted = Exception::from_reply(payload).is_some_and(|e| e.kind() == "KeyboardInterrupt");
+        if interrupted && let Some(epoch) = &mut self.epoch {
+            epoch.locked = true;
+        }
+    }
+
+    pub(super) fn is_flying(&self, id: u64) -> bool {
+        self.flying.iter().any(|flying| flying.job.id == id)
+    }
+
+    /// Whether nobody waits for this call any more.
+    pub(super) fn is_abandoned(&self, id: u64) -> bool {
+        self.flying.iter().any(|flying| flying.job.id == id && flying.abandoned)
     }
 
     fn on_event(&mut self, event: Event) {
         match event {
-            Event::Reply { id, payload } if self.ping == Some(id) => self.on_ping(&payload),
-            Event::Done { id } | Event::Ended { id, .. } if self.ping == Some(id) => self.ping = None,
+            Event::Reply { id, payload } if self.is_ping(id) => self.on_ping(&payload),
+            Event::Done { id } | Event::Ended { id, .. } if self.is_ping(id) => self.ping = None,
             Event::Reply { id, payload } => self.on_reply(id, payload),
             Event::Done { id } => self.flying.retain(|f| f.job.id != id || !f.answered),
             Event::Suspect { .. } => self.send_ping(),
@@ -323,10 +402,7 @@ impl Actor {
             }
             return;
         }
-        let interrupted = Exception::from_reply(&payload).is_some_and(|e| e.kind() == "KeyboardInterrupt");
-        if interrupted && let Some(epoch) = &mut self.epoch {
-            epoch.locked = true;
-        }
+        self.note_interrupt(&payload);
         let flying = &mut self.flying[at];
         flying.answered = true;
         flying.job.answer(Ok(payload));
@@ -339,24 +415,24 @@ impl Actor {
         }
     }
 
+    fn is_ping(&self, id: u64) -> bool {
+        self.ping.is_some_and(|(ping, _)| ping == id)
+    }
+
     fn send_ping(&mut self) {
-        if self.ping.is_some() {
-            return;
-        }
         let id = self.next_id();
-        let (Some(wire), Some(epoch)) = (&mut self.wire, &mut self.epoch) else { return };
-        let nonce = super::attach::nonce();
-        epoch.calls = nonce;
-        let (code, expect) = crate::agent::hello(nonce);
+        let (None, Some(wire)) = (self.ping, &mut self.wire) else { return };
+        let nonce = nonce();
+        let (code, expect) = agent::hello(nonce);
         wire.repl.submit(Request { id, code, lane: Lane::Plain, expect });
-        self.ping = Some(id);
+        self.ping = Some((id, nonce));
     }
 
     /// The greeting behind calls that ended without an answer has come back.
     fn on_ping(&mut self, text: &[u8]) {
-        match Status::parse(text) {
+        match self.ping.and_then(|(_, nonce)| Status::parse(text, nonce)) {
             Some(status) => {
-                if status == Status::Absent {
+                if matches!(status, Status::Absent) {
                     self.epoch = None;
                 }
                 let (ended, flying) = std::mem::take(&mut self.flying).into_iter().partition(|f| f.ended.is_some());
@@ -368,7 +444,7 @@ impl Actor {
     }
 
     /// Stops the call that runs, and finds out what became of it and of those behind it.
-    async fn interrupt(&mut self) {
+    pub(super) async fn interrupt(&mut self) {
         let until = Instant::now() + self.limits.recover;
         if let Some(first) = self.flying.front_mut() {
             first.abandoned = true;
@@ -377,7 +453,10 @@ impl Actor {
             Ok(status) => {
                 let flying = std::mem::take(&mut self.flying);
                 self.settle(flying, &status);
-                self.adopt(status);
+                match status {
+                    Status::Present(present) => self.adopt(*present),
+                    Status::Absent => self.epoch = None,
+                }
             }
             Err(_) => {
                 self.epoch = None;
@@ -394,7 +473,7 @@ impl Actor {
                 continue;
             }
             let ran = match status {
-                Status::Present { last, .. } => flying.n <= *last,
+                Status::Present(present) => flying.n <= present.calls,
                 // An agent that was not there cannot have run anything; a call that found it may have.
                 Status::Absent => flying.ended.as_ref().is_none_or(|error| !is_name_error(error)),
             };
@@ -435,7 +514,8 @@ impl Actor {
         self.ping = None;
     }
 
-    pub(super) fn lost(&mut self, error: &io::Error) {
+    /// The line has ended: what was under way may have run.
+    pub(super) fn lost(&mut self, error: io::Error) -> Error {
         self.wire = None;
         self.epoch = None;
         self.ping = None;
@@ -447,6 +527,7 @@ impl Actor {
                 flying.job.unknown(&self.shared.port, &format!("the line was lost: {error}"));
             }
         }
+        Error::Lost { port: self.shared.port.clone(), reason: error.to_string(), source: Some(Arc::new(error)) }
     }
 
     pub(super) fn next_id(&self) -> u64 {
@@ -500,6 +581,6 @@ impl Job {
 }
 
 /// Whether an error text says that the agent was not there.
-fn is_name_error(error: &[u8]) -> bool {
+pub(super) fn is_name_error(error: &[u8]) -> bool {
     Exception::from_traceback(error).is_some_and(|e| e.kind() == "NameError" && e.message().contains("_b"))
 }

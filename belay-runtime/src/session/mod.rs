@@ -2,6 +2,8 @@
 
 mod actor;
 mod attach;
+mod epoch;
+mod sealed;
 mod wire;
 
 use std::{
@@ -25,7 +27,7 @@ use crate::{
     error::{Error, Result},
     output::{CAPACITY, Output},
     task::Task,
-    transport::Line,
+    transport::{Line, Trust},
 };
 use wire::Counts;
 
@@ -121,6 +123,7 @@ impl Session {
         port: String,
         line: Box<dyn Line>,
         opener: Option<Opener>,
+        trust: Trust,
         limits: Limits,
     ) -> Result<Self> {
         let (commands, inbox) = mpsc::unbounded_channel();
@@ -132,7 +135,7 @@ impl Session {
             output: broadcast::Sender::new(CAPACITY),
             capabilities: Mutex::new(None),
         });
-        let mut actor = actor::Actor::new(Arc::clone(&shared), line, opener, inbox, limits);
+        let mut actor = actor::Actor::new(Arc::clone(&shared), line, opener, inbox, trust, limits);
         actor.open().await?;
         tokio::spawn(actor.run());
         Ok(Self { commands, shared, limits })

@@ -9,9 +9,13 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep, sleep},
+};
 
 use crate::{
     repl::{Event, Repl},
@@ -85,11 +89,26 @@ pub(crate) struct Wire {
     pub(crate) repl: Repl,
     counts: Arc<Counts>,
     unflushed: bool,
+    pace: Option<Pace>,
+    /// Nothing is written before this.
+    gap: Pin<Box<Sleep>>,
+}
+
+/// How fast a board without flow control is written to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    pub(crate) bytes: usize,
+    pub(crate) every: Duration,
 }
 
 impl Wire {
     pub(crate) fn new(line: Box<dyn Line>, repl: Repl, counts: Arc<Counts>) -> Self {
-        Self { line, repl, counts, unflushed: false }
+        Self { line, repl, counts, unflushed: false, pace: None, gap: Box::pin(sleep(Duration::ZERO)) }
+    }
+
+    /// Writes no faster than this from now on.
+    pub(crate) fn set_pace(&mut self, pace: Option<Pace>) {
+        self.pace = pace;
     }
 
     /// The next thing that happens. Writes what is to be written meanwhile. May be dropped at any time.
@@ -113,7 +132,15 @@ impl Wire {
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.repl.outgoing().is_empty() {
-            let n = ready!(Pin::new(&mut self.line).poll_write(cx, self.repl.outgoing()))?;
+            let mut most = self.repl.outgoing().len();
+            if let Some(pace) = self.pace {
+                ready!(self.gap.as_mut().poll(cx));
+                most = most.min(pace.bytes);
+            }
+            let n = ready!(Pin::new(&mut self.line).poll_write(cx, &self.repl.outgoing()[..most]))?;
+            if let Some(pace) = self.pace {
+                self.gap.as_mut().reset(Instant::now() + pace.every);
+            }
             if n == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }

@@ -19,6 +19,22 @@ pub trait Line: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + ?Sized> Line for T {}
 
+/// A line, and what is known of it before anything has been sent.
+pub(crate) struct Opened {
+    pub(crate) line: Box<dyn Line>,
+    pub(crate) trust: Trust,
+}
+
+/// Whether bytes can be lost or changed between the host and the board without anybody noticing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// The line has its own checks and flow control: native USB, TCP, a program, memory. Calls travel bare.
+    Trusted,
+    /// A UART, or anything unknown. Calls and replies carry checks: a damaged call is refused by the board and sent
+    /// again, a damaged reply is fetched again, and nothing runs twice.
+    Verified,
+}
+
 /// Opens the line that `spec` names.
 ///
 /// | spec | line |
@@ -27,19 +43,20 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + ?Sized> Line for T {}
 /// | `tcp://host:port` | TCP |
 /// | `exec:program arguments` | a program's standard input and output |
 /// | `sim:pico` | a virtual board in this process (feature `sim`) |
-pub(crate) async fn open(spec: &str) -> Result<Box<dyn Line>> {
+pub(crate) async fn open(spec: &str) -> Result<Opened> {
+    let trusted = |line| Ok(Opened { line, trust: Trust::Trusted });
     if let Some(board) = spec.strip_prefix("sim:") {
-        return simulated(spec, board);
+        return trusted(simulated(spec, board)?);
     }
     if let Some(address) = spec.strip_prefix("tcp://") {
         let stream = TcpStream::connect(address)
             .await
             .map_err(|e| failed(spec, format!("{e}. Is the bridge running, and is the address host:port?"), e))?;
         stream.set_nodelay(true).map_err(|e| failed(spec, e.to_string(), e))?;
-        return Ok(Box::new(stream));
+        return trusted(Box::new(stream));
     }
     if let Some(command) = spec.strip_prefix("exec:") {
-        return process::open(spec, command);
+        return trusted(process::open(spec, command)?);
     }
     if let Some((scheme, _)) = spec.split_once("://") {
         return Err(Error::Open {

@@ -7,15 +7,15 @@ use std::{
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_serial::{ErrorKind, SerialPortBuilderExt, SerialStream};
+use tokio_serial::{ErrorKind, SerialPortBuilderExt, SerialPortType, SerialStream};
 
-use super::{Line, failed};
+use super::{Opened, Trust, failed};
 use crate::error::Result;
 
 /// What MicroPython's UART REPLs are set to; native USB ignores it.
 const DEFAULT_BAUD: u32 = 115_200;
 
-pub(super) fn open(spec: &str) -> Result<Box<dyn Line>> {
+pub(super) fn open(spec: &str) -> Result<Opened> {
     let (path, baud) = match spec.split_once("?baud=") {
         Some((path, baud)) => (
             path,
@@ -35,7 +35,27 @@ pub(super) fn open(spec: &str) -> Result<Box<dyn Line>> {
         };
         failed(spec, remedy(kind, &e.to_string()), io::Error::new(kind, e))
     })?;
-    Ok(Box::new(Port(port)))
+    Ok(Opened { line: Box::new(Port(port)), trust: trust(path) })
+}
+
+/// USB vendors whose devices carry a UART behind them: what they deliver is not what the board sent, only what arrived.
+const BRIDGES: [(u16, &str); 5] = [
+    (0x10c4, "Silicon Labs CP210x"),
+    (0x1a86, "WCH CH340"),
+    (0x0403, "FTDI"),
+    (0x067b, "Prolific PL2303"),
+    (0x0d28, "Arm DAPLink"),
+];
+
+/// A board's own USB is checked and acknowledged down to the last packet; behind a bridge, or on a port of which nothing
+/// is known, there may be a UART that loses bytes.
+fn trust(path: &str) -> Trust {
+    let ports = tokio_serial::available_ports().unwrap_or_default();
+    let usb = ports.into_iter().find(|port| port.port_name == path).map(|port| port.port_type);
+    match usb {
+        Some(SerialPortType::UsbPort(usb)) if BRIDGES.iter().all(|(vendor, _)| *vendor != usb.vid) => Trust::Trusted,
+        _ => Trust::Verified,
+    }
 }
 
 /// A serial port that never blocks: flushing one waits in the kernel until the last byte has left (`tcdrain`), which

@@ -1,0 +1,107 @@
+//! What one boot of a board holds, and how requests are written for it.
+
+use std::{
+    collections::{HashMap, hash_map::RandomState},
+    hash::{BuildHasher, Hasher},
+};
+
+use crate::{
+    agent::{self, Agent, Capabilities, Present},
+    codec::args::Args,
+    repl::{Expect, Form, Lane, Repl, mark},
+    task::{FNV_BASIS, Scope, Task, fnv1a},
+};
+
+/// What one boot of the board holds.
+pub(super) struct Epoch {
+    token: u32,
+    agent: &'static Agent,
+    pub(super) capabilities: Capabilities,
+    /// Index on the board by identity.
+    deployed: HashMap<u64, usize>,
+    /// The agent's count of calls, as far as they have been handed over.
+    pub(super) calls: u32,
+    /// The agent refuses calls until it is greeted.
+    pub(super) locked: bool,
+}
+
+impl Epoch {
+    /// What the agent said, joined with what is known of the same epoch.
+    pub(super) fn new(present: Present, known: Option<Self>) -> Self {
+        let Present { agent, epoch: token, calls, capabilities, deployed } = present;
+        let deployed = match known.filter(|known| known.token == token) {
+            Some(known) => known.deployed,
+            None => deployed.into_iter().enumerate().map(|(index, id)| (id, index)).collect(),
+        };
+        Self { token, agent, capabilities, deployed, calls, locked: false }
+    }
+
+    pub(super) fn token(&self) -> u32 {
+        self.token
+    }
+
+    /// Whether the agent understands sealed requests.
+    pub(super) fn verifies(&self) -> bool {
+        self.agent.verifies
+    }
+
+    pub(super) fn index(&self, task: &Task) -> Option<usize> {
+        self.deployed.get(&identity(task)).copied()
+    }
+
+    pub(super) fn holds(&mut self, task: &Task, index: usize) {
+        self.deployed.insert(identity(task), index);
+    }
+
+    /// The body of a call.
+    pub(super) fn call(&self, index: usize, args: &Args) -> Vec<u8> {
+        let mut body = index.to_string().into_bytes();
+        // A sealed body is evaluated: the comma makes it a tuple.
+        if !args.is_empty() || self.verifies() {
+            body.push(b',');
+        }
+        args.write(&mut body, &self.capabilities.literals());
+        body
+    }
+
+    /// How the answer of call number `n` is recognised.
+    pub(super) fn answer(&self, n: u32) -> Expect {
+        Expect::Frame(Form { mark: mark(n), way: self.capabilities.way, seed: self.agent.verifies.then_some(n) })
+    }
+
+    /// How code of `len` bytes can travel now; `None` if it has to wait for what is in flight.
+    pub(super) fn lane(&self, repl: &Repl, len: usize) -> Option<Lane> {
+        if repl.takes_plain(len + 1) {
+            return Some(Lane::Plain);
+        }
+        if !repl.is_idle() {
+            return None;
+        }
+        Some(match self.capabilities.raw_paste {
+            Some(window) => Lane::RawPaste { window: Some(window.into()) },
+            None => Lane::Plain,
+        })
+    }
+}
+
+/// The body that puts `task` on the board.
+pub(super) fn deployment(task: &Task) -> Vec<u8> {
+    agent::deploy(task.source, scope_key(task.scope), identity(task), task.name)
+}
+
+/// What a deployed source is known by: its scope and its text.
+fn identity(task: &Task) -> u64 {
+    fnv1a(&task.hash.to_le_bytes(), scope_key(task.scope)) >> 2
+}
+
+/// What a namespace is known by: where it was written, and what its setups put into it.
+fn scope_key(scope: &Scope) -> u64 {
+    let key = fnv1a(scope.key.as_bytes(), FNV_BASIS);
+    scope.setups.iter().fold(key, |key, setup| fnv1a(&setup.hash.to_le_bytes(), key)) >> 2
+}
+
+/// A fresh number, of at most 28 bits: a board's small integers have 30.
+pub(super) fn nonce() -> u32 {
+    // The standard library's hash keys are the only randomness in it; a fresh state differs from all others.
+    (RandomState::new().build_hasher().finish() as u32 & 0x0fff_ffff) | 0x0800_0000
+}

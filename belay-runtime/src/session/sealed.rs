@@ -1,0 +1,276 @@
+//! Requests that must not run damaged, twice or unnoticed: one at a time, counted by the agent, repeated only with
+//! proof.
+//!
+//! The agent counts the calls that it lets through and keeps the last reply. When anything looks wrong, a greeting
+//! tells whether the request ran: if it did, its reply is written again; if not, the request is sent again.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::actor::{Actor, Step};
+use super::epoch::nonce;
+use crate::{
+    agent::{self, Status},
+    error::{AfterTimeout, Error},
+    exception::Exception,
+    repl::{Event, Lane, REFUSED, Request},
+};
+
+/// How long a board that is not busy takes at most to say something, besides the time of the bytes.
+const PATIENCE: Duration = Duration::from_millis(150);
+/// The slowest line that is reckoned with: 9,600 baud.
+const SLOWEST_BYTE: Duration = Duration::from_micros(1100);
+const MOST_ATTEMPTS: u32 = 50;
+
+/// Why a request has no answer.
+pub(super) enum Fault {
+    /// The agent is not there (any more), and the request did not run: attach and begin again.
+    Gone,
+    /// Nobody waits for it any more: the board has been stopped.
+    Stopped,
+    Error(Error),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// What became of a request that did not answer.
+enum Fate {
+    Ran,
+    DidNotRun,
+}
+
+/// One request on its way.
+struct Attempt {
+    id: u64,
+    n: u32,
+    answer: Option<Vec<u8>>,
+    refused: bool,
+    /// It ended without an answer; what the board printed as an error.
+    ended: Option<Vec<u8>>,
+    ping: Option<(u64, u32)>,
+    status: Option<Status>,
+}
+
+impl Actor {
+    /// One request with the line to itself, in as many pieces as the board needs.
+    pub(super) async fn request(&mut self, id: u64, body: &[u8], what: &str, until: Instant) -> Result<Vec<u8>, Fault> {
+        let pieces = match &self.epoch {
+            Some(epoch) if epoch.verifies() && epoch.capabilities.raw_paste.is_none() => self.piece,
+            _ => usize::MAX,
+        };
+        if body.len() <= pieces {
+            return self.whole(id, body, what, until).await;
+        }
+        let mut rest = body;
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(self.piece.min(rest.len()));
+            let id = self.next_id();
+            self.whole(id, &[b"+", piece].concat(), what, until).await?;
+            rest = after;
+        }
+        self.whole(id, b"=", what, until).await
+    }
+
+    async fn whole(&mut self, id: u64, body: &[u8], what: &str, until: Instant) -> Result<Vec<u8>, Fault> {
+        let mut again = false;
+        for _ in 0..MOST_ATTEMPTS {
+            let epoch = self.epoch.as_ref().ok_or(Fault::Gone)?;
+            let n = epoch.calls + 1;
+            let code = match (again, epoch.verifies()) {
+                (true, _) => agent::AGAIN.to_vec(),
+                (false, true) => agent::seal(body, n - 1, epoch.capabilities.raw_literals),
+                (false, false) => agent::bare(body),
+            };
+            let mut attempt =
+                Attempt { id, n, answer: None, refused: false, ended: None, ping: None, status: None };
+            self.send(&mut attempt, code)?;
+            if self.watch(&mut attempt, until).await? {
+                // The time is up, or nobody waits any more.
+                return Err(self.stop(id, what, until).await);
+            }
+            if let Some(answer) = attempt.answer {
+                self.line_was_good();
+                if let Some(epoch) = &mut self.epoch {
+                    epoch.calls = n;
+                }
+                return Ok(answer);
+            }
+            self.line_was_bad(attempt.refused);
+            if attempt.refused {
+                again = false;
+                continue;
+            }
+            again = match self.fate(attempt, what, until).await? {
+                Fate::Ran => true,
+                Fate::DidNotRun => false,
+            };
+        }
+        Err(self.protocol(format!("{what}: {MOST_ATTEMPTS} attempts were damaged on the way")).into())
+    }
+
+    fn send(&mut self, attempt: &mut Attempt, code: Vec<u8>) -> Result<(), Fault> {
+        let (Some(wire), Some(epoch)) = (&mut self.wire, &self.epoch) else { return Err(Fault::Gone) };
+        let lane = epoch.lane(&wire.repl, code.len()).unwrap_or(Lane::Plain);
+        let expect = epoch.answer(attempt.n);
+        wire.repl.submit(Request { id: attempt.id, code, lane, expect });
+        Ok(())
+    }
+
+    /// Follows a request until it has ended, its fate is known, or it is late: then `true`.
+    async fn watch(&mut self, attempt: &mut Attempt, until: Instant) -> Result<bool, Fault> {
+        let verifies = self.epoch.as_ref().is_some_and(super::epoch::Epoch::verifies);
+        let mut patience = PATIENCE + SLOWEST_BYTE * 64 + self.turn * 4;
+        if let Some(wire) = &mut self.wire {
+            patience += SLOWEST_BYTE * u32::try_from(wire.repl.outgoing().len()).unwrap_or(u32::MAX);
+        }
+        // `OK` is all that a task says which runs and is silent.
+        let silent = self.shared.counts.read().bytes_in + 2;
+        let mut heard = silent;
+        loop {
+            let wake = if verifies { until.min(Instant::now() + patience) } else { until };
+            match self.next(Some(wake)).await {
+                Step::Changed if self.is_abandoned(attempt.id) => return Ok(true),
+                Step::Changed => {}
+                Step::TimeUp if Instant::now() >= until => return Ok(true),
+                Step::TimeUp if attempt.answer.is_some() || attempt.refused => return Ok(false),
+                Step::TimeUp => {
+                    let running = self.wire.as_ref().is_some_and(|wire| wire.repl.is_running(attempt.id));
+                    let before = std::mem::replace(&mut heard, self.shared.counts.read().bytes_in);
+                    match (running, attempt.ping) {
+                        // It was not read to its end, and neither was the greeting.
+                        (false, Some(_)) => return Ok(false),
+                        (false, None) => self.ping_behind(attempt, true),
+                        // It talked and stopped: perhaps that was its reply, and damaged.
+                        (true, None) if heard == before && heard > silent => self.ping_behind(attempt, false),
+                        (true, _) => {}
+                    }
+                }
+                Step::Lost(error) => return Err(self.lost(error).into()),
+                Step::Event(Event::Reply { id, payload }) if id == attempt.id => {
+                    attempt.refused = payload == REFUSED;
+                    attempt.answer = (!attempt.refused).then_some(payload);
+                }
+                Step::Event(Event::Reply { id, payload }) => {
+                    if let Some((_, nonce)) = attempt.ping.filter(|(ping, _)| *ping == id) {
+                        attempt.status = Status::parse(&payload, nonce);
+                    }
+                }
+                Step::Event(Event::Done { id }) => {
+                    let last = attempt.ping.map_or(attempt.id, |(ping, _)| ping);
+                    if id == last {
+                        return Ok(false);
+                    }
+                }
+                Step::Event(Event::Ended { id, error }) if id == attempt.id => attempt.ended = Some(error),
+                Step::Event(Event::Suspect { .. }) if attempt.ping.is_none() => self.ping_behind(attempt, false),
+                Step::Event(Event::Echo { .. } | Event::RawPaste { window: None, .. }) => return Ok(false),
+                Step::Event(_) => {}
+            }
+        }
+    }
+
+    /// Greets behind a request that may have ended, or may not have been read to its end.
+    fn ping_behind(&mut self, attempt: &mut Attempt, unread: bool) {
+        let id = self.next_id();
+        let nonce = nonce();
+        let (code, expect) = agent::hello(nonce);
+        let Some(wire) = &mut self.wire else { return };
+        if unread {
+            // A request whose end was lost waits in the board's line: as a line of its own it cannot eat the greeting.
+            wire.repl.control(b"\n");
+        }
+        wire.repl.submit(Request { id, code, lane: Lane::Plain, expect });
+        attempt.ping = Some((id, nonce));
+    }
+
+    /// Whether a request that did not answer has run, as the agent counts.
+    async fn fate(&mut self, attempt: Attempt, what: &str, until: Instant) -> Result<Fate, Fault> {
+        let status = match attempt.status {
+            Some(status) => status,
+            None => self.resync(until.max(Instant::now() + self.limits.recover)).await?,
+        };
+        match status {
+            Status::Present(present) => {
+                let same = self.epoch.as_ref().is_some_and(|epoch| epoch.token() == present.epoch);
+                let ran = present.calls >= attempt.n;
+                self.adopt(*present);
+                if !same {
+                    return Err(self.unknown(what, "the board was reset").into());
+                }
+                if let (true, Some(epoch)) = (ran, &mut self.epoch) {
+                    epoch.calls = attempt.n - 1;
+                    return Ok(Fate::Ran);
+                }
+                // The agent could not be called at all: the text was too much for the heap, or damaged.
+                match attempt.ended.as_deref().and_then(Exception::from_traceback) {
+                    Some(exception) if exception.kind() == "MemoryError" => Err(Fault::Error(Error::Exception {
+                        task: what.to_owned(),
+                        exception: Box::new(exception),
+                    })),
+                    _ => Ok(Fate::DidNotRun),
+                }
+            }
+            Status::Absent => {
+                self.epoch = None;
+                match attempt.ended {
+                    Some(error) if super::actor::is_name_error(&error) => Err(Fault::Gone),
+                    None if attempt.answer.is_none() => Err(self.unknown(what, "the board was reset").into()),
+                    _ => Err(self.unknown(what, "the board was reset").into()),
+                }
+            }
+        }
+    }
+
+    /// Stops what is running because it is late or nobody waits for it.
+    async fn stop(&mut self, id: u64, what: &str, until: Instant) -> Fault {
+        if self.is_flying(id) {
+            self.interrupt().await;
+            return Fault::Stopped;
+        }
+        let port = self.shared.port.clone();
+        let limit = self.limits.deploy;
+        let board = match self.resync(until + self.limits.recover).await {
+            Ok(Status::Present(present)) => {
+                self.adopt(*present);
+                AfterTimeout::Stopped
+            }
+            Ok(Status::Absent) => {
+                self.epoch = None;
+                AfterTimeout::Stopped
+            }
+            Err(_) => {
+                self.epoch = None;
+                AfterTimeout::Interrupting
+            }
+        };
+        Fault::Error(Error::TimedOut { what: what.to_owned(), port, limit, board })
+    }
+
+    /// Pieces grow while the line bears them, and shrink when it does not: one line's history, never another's.
+    fn line_was_good(&mut self) {
+        self.piece = (self.piece + 8).min(LARGEST_PIECE);
+    }
+
+    fn line_was_bad(&mut self, refused: bool) {
+        self.piece = (self.piece / 2).max(SMALLEST_PIECE);
+        if refused {
+            self.refused += 1;
+        }
+    }
+
+    fn protocol(&self, reason: String) -> Error {
+        Error::Protocol { port: self.shared.port.clone(), reason }
+    }
+
+    fn unknown(&self, what: &str, reason: &str) -> Error {
+        Error::OutcomeUnknown { task: what.to_owned(), port: self.shared.port.clone(), reason: reason.to_owned() }
+    }
+}
+
+pub(super) const SMALLEST_PIECE: usize = 16;
+const LARGEST_PIECE: usize = 192;

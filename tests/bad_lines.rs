@@ -1,0 +1,110 @@
+//! Ports and lines that are not as they should be: each a typed error with its reason, in time.
+
+use std::time::{Duration, Instant};
+
+use belay::{Device, Error, Result};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+#[belay::task]
+async fn ten(device: &Device) -> Result<u8> {
+    "return 10"
+}
+
+#[tokio::test]
+async fn a_port_that_is_not_there_is_named_with_those_that_are() {
+    let error = Device::open("/dev/ttyNoSuchBoard").await.unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, Error::Open { .. }) && text.contains("/dev/ttyNoSuchBoard"), "{text}");
+    assert!(text.contains("This machine has"), "{text}");
+}
+
+#[tokio::test]
+async fn an_unknown_scheme_is_told_the_known_ones() {
+    let text = Device::open("gopher://board").await.unwrap_err().to_string();
+    assert!(text.contains("gopher") && text.contains("tcp://"), "{text}");
+}
+
+#[tokio::test]
+async fn a_silent_port_is_an_error_within_the_deadline() {
+    let (ours, _theirs) = duplex(1024);
+    let begun = Instant::now();
+    let limit = Duration::from_millis(700);
+    let error = Device::builder().open_timeout(limit).connect("silent", ours).await.unwrap_err();
+    assert!(begun.elapsed() < limit.mul_f32(1.2), "{:?}", begun.elapsed());
+    assert!(error.to_string().contains("silent") && error.to_string().contains("no raw REPL answered"), "{error}");
+}
+
+#[tokio::test]
+async fn a_port_that_talks_without_end_is_an_error_within_the_deadline() {
+    let (ours, mut theirs) = duplex(1024);
+    let talker = tokio::spawn(async move { while theirs.write_all(b"round and round\r\n").await.is_ok() {} });
+    let begun = Instant::now();
+    let limit = Duration::from_millis(700);
+    let error = Device::builder().open_timeout(limit).connect("talker", ours).await.unwrap_err();
+    assert!(begun.elapsed() < limit.mul_f32(1.2), "{:?}", begun.elapsed());
+    assert!(matches!(error, Error::Open { .. }), "{error}");
+    talker.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_line_that_ends_is_lost_and_says_so() {
+    let (ours, theirs) = duplex(1024);
+    drop(theirs);
+    let error = Device::builder().connect("unplugged", ours).await.unwrap_err();
+    assert!(matches!(error, Error::Lost { .. }), "{error}");
+}
+
+/// A board whose line swallows everything after `pass` bytes from the board, once, and then is well again.
+async fn behind_a_hole(hole: std::sync::Arc<std::sync::atomic::AtomicBool>) -> tokio::io::DuplexStream {
+    let sim = belay_sim::Board::start(&belay_sim::Options::default()).unwrap();
+    let mut port = sim.connect();
+    let (ours, mut theirs) = duplex(4096);
+    tokio::spawn(async move {
+        let (mut up, mut down) = ([0; 256], [0; 256]);
+        loop {
+            tokio::select! {
+                n = theirs.read(&mut up) => match n {
+                    Ok(n) if n > 0 => port.write_all(&up[..n]).await.unwrap(),
+                    _ => break,
+                },
+                n = port.read(&mut down) => {
+                    let mut n = n.unwrap();
+                    // A reply that is cut short: its last bytes never come.
+                    if hole.swap(false, std::sync::atomic::Ordering::SeqCst) {
+                        n = n.saturating_sub(5);
+                    }
+                    if theirs.write_all(&down[..n]).await.is_err() {
+                        break;
+                    }
+                }
+            }
+        }
+    });
+    ours
+}
+
+#[tokio::test]
+async fn a_reply_that_is_cut_short_is_an_error_in_time_and_the_next_call_works() {
+    let hole = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let line = behind_a_hole(hole.clone()).await;
+    let board = Device::builder().connect("holed", line).await.unwrap();
+    assert_eq!(ten(&board).await.unwrap(), 10);
+    hole.store(true, std::sync::atomic::Ordering::SeqCst);
+    let limit = Duration::from_millis(500);
+    let begun = Instant::now();
+    let error = ten(&board.with_timeout(limit)).await.unwrap_err();
+    assert!(begun.elapsed() < limit.mul_f32(1.2), "{:?}", begun.elapsed());
+    assert!(matches!(&error, Error::TimedOut { what, .. } if what == "ten"), "{error}");
+    assert_eq!(ten(&board).await.unwrap(), 10);
+}
+
+#[tokio::test]
+async fn a_board_that_prints_for_ever_is_taken_over() {
+    let sim = belay_sim::Board::start(&belay_sim::Options::default()).unwrap();
+    let mut port = sim.connect();
+    port.write_all(b"while True: print('main.py runs')\r\n\r\n").await.unwrap();
+    let mut seen = [0; 2000];
+    port.read_exact(&mut seen).await.unwrap();
+    let board = Device::builder().connect("busy", port).await.unwrap();
+    assert_eq!(ten(&board).await.unwrap(), 10);
+}
