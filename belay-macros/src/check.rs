@@ -9,7 +9,8 @@ use crate::problem::{Problem, Problems};
 
 /// The inherent methods of `belay::Device`. Rust prefers them to a trait's, so a task of such a name could never be
 /// called with a dot.
-const RESERVED: &[&str] = &["open", "builder", "session", "with", "close", "exclusive", "states", "events"];
+const RESERVED: &[&str] =
+    &["open", "builder", "session", "with", "with_timeout", "close", "exclusive", "states", "events"];
 
 /// The keywords of Python 3, and `async`/`await`, which MicroPython has as keywords too.
 const KEYWORDS: &[&str] = &[
@@ -131,6 +132,7 @@ fn output(function: &Function, problems: &Problems) {
             Type::Tuple(tuple) if tuple.elems.is_empty() => problems.add(tuple, &Problem::NoResult),
             Type::Never(never) => problems.add(never, &Problem::NoResult),
             ty if mentions(ty.to_token_stream(), "impl") => problems.add(ty, &Problem::UnnamedResult),
+            ty if mentions(ty.to_token_stream(), "&") => problems.add(ty, &Problem::BorrowedResult),
             _ => {}
         },
         ReturnType::Default => {
@@ -142,12 +144,13 @@ fn output(function: &Function, problems: &Problems) {
     }
 }
 
-/// Whether a word stands anywhere in the tokens.
+/// Whether a word or sign stands anywhere in the tokens.
 fn mentions(tokens: TokenStream, word: &str) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Ident(ident) => ident == word,
         TokenTree::Group(group) => mentions(group.stream(), word),
-        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+        TokenTree::Punct(punct) => word.starts_with(punct.as_char()),
+        TokenTree::Literal(_) => false,
     })
 }
 
@@ -180,5 +183,61 @@ fn same_names(device: &DeviceTrait, problems: &Problems) {
             }
             None => seen.push((name, function)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_judged_as_python_judges_them() {
+        for name in ["a", "_", "a1", "match", "type", "print"] {
+            assert!(is_python_name(name), "{name}");
+        }
+        for name in ["", "1a", "a b", "lambda", "None", "é", "a-b"] {
+            assert!(!is_python_name(name), "{name}");
+        }
+    }
+
+    /// The methods of `Device` stand in another crate that does not know this one: the sources are compared.
+    #[test]
+    fn the_methods_of_device_are_reserved() {
+        let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/../belay-runtime/src");
+        let mut methods = Vec::new();
+        let mut directories = vec![std::path::PathBuf::from(sources)];
+        while let Some(directory) = directories.pop() {
+            // Not there when the crate is tested on its own.
+            let Ok(entries) = std::fs::read_dir(directory) else { return };
+            for entry in entries {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    directories.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                    methods.extend(device_methods(&std::fs::read_to_string(path).unwrap()));
+                }
+            }
+        }
+        assert!(!methods.is_empty(), "no `impl Device` found");
+        methods.retain(|method| !RESERVED.contains(&method.as_str()));
+        assert!(methods.is_empty(), "add these to RESERVED: {methods:?}");
+    }
+
+    /// The public methods with `self` in the inherent implementations of `Device`.
+    fn device_methods(source: &str) -> Vec<String> {
+        let file = syn::parse_file(source).unwrap();
+        let inherent = file.items.iter().filter_map(|item| match item {
+            syn::Item::Impl(item)
+                if item.trait_.is_none() && item.self_ty.to_token_stream().to_string() == "Device" =>
+            {
+                Some(&item.items)
+            }
+            _ => None,
+        });
+        let methods = inherent.flatten().filter_map(|item| match item {
+            syn::ImplItem::Fn(method) if matches!(method.vis, syn::Visibility::Public(_)) => Some(&method.sig),
+            _ => None,
+        });
+        methods.filter(|sig| sig.receiver().is_some()).map(|sig| sig.ident.to_string()).collect()
     }
 }

@@ -14,14 +14,14 @@ use crate::problem::{Problem, Problems};
 
 /// The attribute whose options are read: it decides which keys are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Site {
     Device,
     TaskInTrait,
     TaskAlone,
     Setup,
 }
 
-impl Place {
+impl Site {
     fn known(self) -> &'static [&'static str] {
         match self {
             Self::Device => &["crate"],
@@ -66,7 +66,7 @@ impl Parse for Entry {
 
 impl Options {
     /// Reads what stands between the parentheses of an attribute.
-    pub(crate) fn read(tokens: TokenStream, place: Place, problems: &Problems) -> Self {
+    pub(crate) fn read(tokens: TokenStream, site: Site, problems: &Problems) -> Self {
         let mut options = Self::default();
         let entries = match Punctuated::<Entry, Token![,]>::parse_terminated.parse2(tokens) {
             Ok(entries) => entries,
@@ -82,18 +82,18 @@ impl Options {
                 problems.add(&entry.key, &Problem::DuplicateOption(&key));
                 continue;
             }
-            options.set(&key, &entry, place, problems);
+            options.set(&key, &entry, site, problems);
             seen.push(key);
         }
         options
     }
 
-    fn set(&mut self, key: &str, entry: &Entry, place: Place, problems: &Problems) {
-        if !place.known().contains(&key) {
-            let problem = match (key, place) {
-                ("crate", Place::TaskInTrait | Place::Setup) => Problem::CrateInsideTrait,
+    fn set(&mut self, key: &str, entry: &Entry, site: Site, problems: &Problems) {
+        if !site.known().contains(&key) {
+            let problem = match (key, site) {
+                ("crate", Site::TaskInTrait | Site::Setup) => Problem::CrateInsideTrait,
                 _ if LATER.contains(&key) => Problem::LaterOption(key),
-                _ => Problem::UnknownOption { found: key, known: place.known() },
+                _ => Problem::UnknownOption { found: key, known: site.known() },
             };
             problems.add(&entry.key, &problem);
             return;
@@ -171,9 +171,9 @@ fn duration(text: &str) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn read(text: &str, place: Place) -> (Options, String) {
+    fn read(text: &str, site: Site) -> (Options, String) {
         let problems = Problems::new();
-        let options = Options::read(text.parse().unwrap(), place, &problems);
+        let options = Options::read(text.parse().unwrap(), site, &problems);
         (options, problems.finish().to_string())
     }
 
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn every_option_is_read() {
         let (options, errors) =
-            read(r#"timeout = "2s", idempotent, name = "py", file = "x.py", crate = "::my::belay","#, Place::TaskAlone);
+            read(r#"timeout = "2s", idempotent, name = "py", file = "x.py", crate = "::my::belay","#, Site::TaskAlone);
         assert_eq!(errors, "");
         assert_eq!(options.timeout, Some(Duration::from_secs(2)));
         assert!(options.idempotent);
@@ -202,22 +202,22 @@ mod tests {
 
     #[test]
     fn a_wrong_option_says_what_is_right() {
-        for (text, place, expected) in [
-            ("timeuot = \"2s\"", Place::TaskInTrait, "known here: timeout, idempotent, name, file"),
-            ("name = \"x\"", Place::Setup, "unknown option `name`; known here: timeout, file"),
-            ("memo", Place::TaskInTrait, "not supported yet"),
-            ("crate = \"x\"", Place::TaskInTrait, "named once"),
-            ("crate = \"x y\"", Place::Device, "not a path"),
-            ("idempotent, idempotent", Place::TaskInTrait, "given twice"),
-            ("idempotent = true", Place::TaskInTrait, "takes no value"),
-            ("timeout", Place::TaskInTrait, "`timeout = \\\"2s\\\"`"),
-            ("timeout = 2", Place::TaskInTrait, "`timeout = \\\"2s\\\"`"),
-            ("timeout = \"soon\"", Place::TaskInTrait, "not a timeout"),
-            ("name = \"2x\"", Place::TaskInTrait, "cannot name a Python function"),
-            ("name = \"lambda\"", Place::TaskInTrait, "cannot name a Python function"),
-            ("timeout \"2s\"", Place::TaskInTrait, "expected `,`"),
+        for (text, site, expected) in [
+            ("timeuot = \"2s\"", Site::TaskInTrait, "known here: timeout, idempotent, name, file"),
+            ("name = \"x\"", Site::Setup, "unknown option `name`; known here: timeout, file"),
+            ("memo", Site::TaskInTrait, "not supported yet"),
+            ("crate = \"x\"", Site::TaskInTrait, "named once"),
+            ("crate = \"x y\"", Site::Device, "not a path"),
+            ("idempotent, idempotent", Site::TaskInTrait, "given twice"),
+            ("idempotent = true", Site::TaskInTrait, "takes no value"),
+            ("timeout", Site::TaskInTrait, "`timeout = \\\"2s\\\"`"),
+            ("timeout = 2", Site::TaskInTrait, "`timeout = \\\"2s\\\"`"),
+            ("timeout = \"soon\"", Site::TaskInTrait, "not a timeout"),
+            ("name = \"2x\"", Site::TaskInTrait, "cannot name a Python function"),
+            ("name = \"lambda\"", Site::TaskInTrait, "cannot name a Python function"),
+            ("timeout \"2s\"", Site::TaskInTrait, "expected `,`"),
         ] {
-            let (_, errors) = read(text, place);
+            let (_, errors) = read(text, site);
             assert!(errors.contains(expected), "{text}: {errors}");
             assert_eq!(errors.matches("compile_error").count(), 1, "{text}: {errors}");
         }
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn all_wrong_options_are_reported_at_once() {
-        let (_, errors) = read("a, b, timeout = 3", Place::TaskInTrait);
+        let (_, errors) = read("a, b, timeout = 3", Site::TaskInTrait);
         assert_eq!(errors.matches("compile_error").count(), 3, "{errors}");
     }
 }

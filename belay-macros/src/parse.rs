@@ -9,12 +9,12 @@ use syn::{
 };
 
 use crate::model::{Alone, Body, DeviceTrait, Function, Home, Item, Kind, Param};
-use crate::options::{Options, Place, ungroup};
+use crate::options::{Options, Site, ungroup};
 use crate::problem::{Problem, Problems};
 
 /// Reads a trait with `#[belay::device]`; `None` if it is no trait at all.
 pub(crate) fn device_trait(args: TokenStream, item: TokenStream, problems: &Problems) -> Option<DeviceTrait> {
-    let options = Options::read(args, Place::Device, problems);
+    let options = Options::read(args, Site::Device, problems);
     let mut head: ItemTrait = match syn::parse2(item.clone()) {
         Ok(head) => head,
         Err(error) if syn::parse2::<syn::Item>(item.clone()).is_err() => {
@@ -26,7 +26,7 @@ pub(crate) fn device_trait(args: TokenStream, item: TokenStream, problems: &Prob
             return None;
         }
     };
-    if head.unsafety.is_some() || head.modifiers.auto_token.is_some() {
+    if head.unsafety.take().is_some() | head.modifiers.auto_token.take().is_some() {
         problems.add(&head.ident, &Problem::UnsafeTrait);
     }
     let mut attribute_paths = Vec::new();
@@ -39,7 +39,7 @@ pub(crate) fn device_trait(args: TokenStream, item: TokenStream, problems: &Prob
 
 /// Reads a function with `#[belay::task]` that stands outside of a device trait; `None` if it is no function at all.
 pub(crate) fn alone(args: TokenStream, item: TokenStream, problems: &Problems) -> Option<Alone> {
-    let options = Options::read(args, Place::TaskAlone, problems);
+    let options = Options::read(args, Site::TaskAlone, problems);
     let AnyFunction { attrs, vis, sig, block } = any_function(item, problems)?;
     let body = body(&sig, block.as_ref(), &options, problems);
     let params = params(&sig, Home::Alone, problems);
@@ -141,19 +141,10 @@ fn trait_method(mut method: TraitItemFn, paths: &mut Vec<Path>, problems: &Probl
         }
         false
     });
-    let Some((kind, attr)) = found else {
-        match &method.default {
-            None => problems.add(&method.sig, &Problem::HelperWithoutBody),
-            Some(block) if literal(block).is_some() && !returns_reference(&method.sig) => {
-                problems.add(block, &Problem::PythonWithoutAttribute);
-            }
-            Some(_) => {}
-        }
-        return Item::Helper(Box::new(method));
-    };
-    let place = match kind {
-        Kind::Task => Place::TaskInTrait,
-        Kind::Setup => Place::Setup,
+    let Some((kind, attr)) = found else { return helper(method, problems) };
+    let site = match kind {
+        Kind::Task => Site::TaskInTrait,
+        Kind::Setup => Site::Setup,
     };
     let tokens = match attr.meta {
         Meta::Path(_) => TokenStream::new(),
@@ -163,12 +154,28 @@ fn trait_method(mut method: TraitItemFn, paths: &mut Vec<Path>, problems: &Probl
             TokenStream::new()
         }
     };
-    let options = Options::read(tokens, place, problems);
+    let options = Options::read(tokens, site, problems);
     let TraitItemFn { attrs, sig, default, .. } = method;
     let body = body(&sig, default.as_ref(), &options, problems);
     let params = params(&sig, Home::Device, problems);
     let body = body.filter(|_| problems.count() == before);
     Item::Python(Box::new(Function { kind, home: Home::Device, attrs, sig, params, options, body, python: None }))
+}
+
+/// A method without an attribute of ours needs a Rust body.
+fn helper(mut method: TraitItemFn, problems: &Problems) -> Item {
+    let problem = match &method.default {
+        None => Problem::HelperWithoutBody,
+        Some(block) if literal(block).is_some() && !returns_reference(&method.sig) => Problem::PythonWithoutAttribute,
+        Some(_) => return Item::Helper(Box::new(method)),
+    };
+    match &method.default {
+        Some(block) => problems.add(block, &problem),
+        None => problems.add(&method.sig, &problem),
+    }
+    // One that fits every signature, so that nothing else is wrong with this one.
+    method.default = Some(parse_quote!({ ::core::unreachable!() }));
+    Item::Helper(Box::new(method))
 }
 
 /// Which of our attributes this is: a macro sees no imports, so the last segment decides.

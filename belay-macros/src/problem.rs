@@ -40,6 +40,7 @@ pub(crate) enum Problem<'a> {
     Stream,
     NoResult,
     UnnamedResult,
+    BorrowedResult,
     QualifiedFn(&'a str),
     Receiver,
     NoDevice,
@@ -128,6 +129,10 @@ impl fmt::Display for Problem<'_> {
             Self::UnnamedResult => f.write_str(
                 "the type of the result must be named, not `impl Trait`: the reply of the board is decoded into it",
             ),
+            Self::BorrowedResult => f.write_str(
+                "the result must own its data, because the reply of the board is gone after the call: use `String` for \
+                 `&str`, `Vec<T>` for `&[T]`",
+            ),
             Self::QualifiedFn(what) => write!(f, "a task cannot be `{what}`: its body is Python on a board"),
             Self::Receiver => f.write_str("a task takes `&self`: a board is shared, and calls to it wait for their turn"),
             Self::NoDevice => f.write_str(
@@ -152,7 +157,7 @@ impl fmt::Display for Problem<'_> {
             ),
             Self::SameName { name, other } => write!(
                 f,
-                "the Python name `{name}` is already taken by `{other}`: the tasks of one trait share one namespace \
+                "the Python name `{name}` is already taken by the method `{other}`: the tasks of one trait share one namespace \
                  on the board; choose another with `name = \"…\"`"
             ),
             Self::TwoBodies => {

@@ -133,7 +133,7 @@ pub(crate) fn task_static(krate: &Path, function: &Function, task: &Ident, scope
 
 /// The body of the Rust function: arguments, then one call that is not async, so that the future borrows nothing.
 pub(crate) fn call(krate: &Path, function: &Function, task: &Ident) -> TokenStream {
-    let Some(python) = &function.python else { return quote!(::core::future::pending()) };
+    let Some(python) = &function.python else { return nothing(&function.sig) };
     let args = Ident::new("args", Span::mixed_site());
     let mutability = (!function.params.is_empty()).then(|| quote!(mut));
     let pushes = function.params.iter().map(|param| {
@@ -154,6 +154,21 @@ pub(crate) fn call(krate: &Path, function: &Function, task: &Ident) -> TokenStre
         let #mutability #args = #krate::__private::Args::new(&#task);
         #(#pushes)*
         #krate::__private::call::<#output>(#board, #args)
+    }
+}
+
+/// The body of a function in error: it fits the signature, and adds no warning about parameters to the error.
+fn nothing(sig: &Signature) -> TokenStream {
+    let params = sig.inputs.iter().filter_map(|input| match input {
+        FnArg::Typed(input) => match &*input.pat {
+            Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => Some(&pat.ident),
+            _ => None,
+        },
+        FnArg::Receiver(_) => None,
+    });
+    quote! {
+        #(let _ = &#params;)*
+        ::core::future::pending()
     }
 }
 

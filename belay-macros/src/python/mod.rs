@@ -147,11 +147,16 @@ fn parse(function: &Function, read: &Read, problems: &Problems) -> Option<syntax
 #[cfg(feature = "syntax")]
 fn report(function: &Function, file: Option<&str>, draft: &Draft, slips: &[slip::Slip], problems: &Problems) {
     let Some(body) = &function.body else { return };
+    let name = function.sig.ident.to_string();
     for slip in slips {
         let what = slip.what.to_string();
-        let excerpt = excerpt::excerpt(file, draft, &slip.range);
-        let function = function.sig.ident.to_string();
-        problems.add(body.token(), &Problem::Python { function: &function, what: &what, excerpt: &excerpt });
+        let problem = |excerpt| Problem::Python { function: &name, what: &what, excerpt };
+        // What the `def` is to blame for stands in the Rust signature.
+        let param = function.params.iter().map(|param| &param.ident).find(|ident| slip.what.is_parameter(ident));
+        match param {
+            Some(param) => problems.add(param, &problem("")),
+            None => problems.add(body.token(), &problem(&excerpt::excerpt(file, draft, &slip.range))),
+        }
     }
 }
 

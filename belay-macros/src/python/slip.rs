@@ -50,6 +50,13 @@ pub(crate) enum Hint {
     Alone,
 }
 
+impl What {
+    /// Whether the parameter of the task, not its body, is the place to show.
+    pub(crate) fn is_parameter(&self, ident: &proc_macro2::Ident) -> bool {
+        matches!(self, Self::ShadowsImport { name, in_setup: true } if crate::model::python_ident(ident) == *name)
+    }
+}
+
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

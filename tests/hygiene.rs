@@ -1,0 +1,258 @@
+//! The attributes work wherever a user may write them: under `no_implicit_prelude`, with the crate renamed, with any
+//! parameter name, out of `macro_rules!`, under `cfg`, without a warning.
+
+#![deny(warnings)]
+
+use std::future::Future;
+
+/// What the compiler must accept when a future is spawned.
+fn spawnable<T: Send>(future: T) -> T {
+    future
+}
+
+/// Runs a future that never waits.
+fn ready<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    match future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+        std::task::Poll::Ready(value) => value,
+        std::task::Poll::Pending => panic!("a mock does not wait"),
+    }
+}
+
+mod bare {
+    #![no_implicit_prelude]
+
+    use ::belay::{Result, task};
+    use ::std::convert::AsRef;
+    use ::std::result::Result::Ok;
+
+    #[::belay::device]
+    pub trait Bare {
+        #[::belay::setup]
+        async fn open(&self) -> Result<()> {
+            "led = 1"
+        }
+
+        #[task(timeout = "1s", idempotent, name = "py")]
+        async fn read(&self, count: u8) -> Result<u8> {
+            "return count + led"
+        }
+
+        async fn twice(&self, count: u8) -> Result<u8> {
+            let first = self.read(count).await?;
+            Ok(first + self.read(count).await?)
+        }
+    }
+
+    pub struct Mine(pub ::belay::Device);
+
+    impl AsRef<::belay::Device> for Mine {
+        fn as_ref(&self) -> &::belay::Device {
+            &self.0
+        }
+    }
+
+    impl Mine {
+        #[task]
+        pub async fn method(&self) -> Result<u8> {
+            "return 1"
+        }
+    }
+
+    #[task]
+    pub async fn free(board: &::belay::Device) -> Result<u8> {
+        "return 1"
+    }
+}
+
+/// A mock writes `async fn`, and no setup.
+struct Mock;
+
+impl bare::Bare for Mock {
+    async fn read(&self, count: u8) -> belay::Result<u8> {
+        Ok(count)
+    }
+}
+
+#[test]
+fn a_mock_needs_no_setup_and_has_the_helpers() {
+    use bare::Bare;
+
+    assert!(ready(Mock.open()).is_ok());
+    assert_eq!(ready(spawnable(Mock.twice(4))).unwrap(), 8);
+}
+
+pub extern crate belay as hidden;
+
+mod renamed {
+    pub mod inner {
+        pub use ::hidden as belay_of_ours;
+    }
+
+    #[hidden::device(crate = "crate::renamed::inner::belay_of_ours")]
+    pub trait Renamed {
+        #[hidden::task]
+        async fn read(&self) -> hidden::Result<u8> {
+            "return 1"
+        }
+    }
+
+    #[hidden::task(crate = "inner::belay_of_ours")]
+    pub async fn free(board: &hidden::Device) -> hidden::Result<u8> {
+        "return 1"
+    }
+}
+
+#[belay::device]
+pub trait Names {
+    #[belay::task]
+    #[allow(clippy::too_many_arguments, non_snake_case)]
+    async fn names(
+        &self,
+        self_: u8,
+        device: u8,
+        args: u8,
+        task: u8,
+        call: u8,
+        board: u8,
+        future: u8,
+        r#type: u8,
+        r#match: u8,
+        Some_: u8,
+        SCOPE: u8,
+        core: u8,
+        name: u8,
+        source: u8,
+        hash: u8,
+        kind: u8,
+        params: u8,
+    ) -> belay::Result<Vec<u8>> {
+        "return [self_, device, args, task, call, board, future, type, match,
+                 Some_, SCOPE, core, name, source, hash, kind, params]"
+    }
+}
+
+macro_rules! device {
+    ($name:ident, $method:ident, $param:ident, $body:expr, $literal:literal) => {
+        #[belay::device]
+        pub trait $name {
+            #[belay::task]
+            async fn $method(&self, $param: u8) -> belay::Result<u8> {
+                $body
+            }
+
+            #[belay::task]
+            async fn literal(&self, args: u8) -> belay::Result<u8> {
+                $literal
+            }
+
+            #[belay::task]
+            async fn fixed(&self, args: u8) -> belay::Result<u8> {
+                "return args"
+            }
+        }
+    };
+}
+
+device!(Made, method, args, r#"return args"#, "return args");
+
+#[belay::device]
+pub trait Forms {
+    /// Left out together with its task.
+    #[cfg(any())]
+    #[belay::setup]
+    async fn no_setup(&self) -> belay::Result<()> {
+        "x = 1"
+    }
+
+    #[cfg(any())]
+    #[belay::task]
+    async fn absent(&self, odd: NotThere) -> belay::Result<u8> {
+        "return odd"
+    }
+
+    #[cfg(all())]
+    #[belay::task]
+    async fn present<'a, T>(&'a self, value: T, text: &'a str, more: impl serde::Serialize) -> belay::Result<Vec<T>>
+    where
+        T: serde::Serialize + serde::de::DeserializeOwned + Send + 'static,
+    {
+        "return [value, text, more]"
+    }
+
+    #[belay::task]
+    async fn slices<const N: usize>(&self, values: [u8; N], rest: &[&str]) -> belay::Result<()>
+    where
+        [u8; N]: serde::Serialize,
+    {
+        "print(values, rest)"
+    }
+
+    #[belay::task]
+    async fn unread(&self, _value: u8) -> belay::Result<u8> {
+        "return 1"
+    }
+
+    async fn patterns(&self, mut first: u8, (second, _): (u8, u8)) -> belay::Result<u8> {
+        first += second;
+        self.unread(first).await
+    }
+
+    async fn lend<'a>(&self, text: &'a str) -> &'a str {
+        let _ = self.unread(0).await;
+        text
+    }
+
+    fn unit(&self) -> &'static str {
+        "°C"
+    }
+}
+
+pub trait Extension: AsRef<belay::Device> {
+    #[belay::task]
+    async fn extended(&self, value: u8) -> belay::Result<u8> {
+        "return value"
+    }
+}
+
+impl Extension for bare::Mine {}
+
+/// Never run: it is here to be compiled.
+async fn all_kinds(board: &belay::Device, mine: &bare::Mine) -> belay::Result<()> {
+    use bare::Bare;
+    use renamed::Renamed;
+
+    let _: u8 = spawnable(Bare::read(board, 1)).await?;
+    let _: u8 = spawnable(board.twice(1)).await?;
+    let _: u8 = mine.method().await? + bare::free(board).await?;
+    let _: u8 = Renamed::read(board).await? + renamed::free(board).await?;
+    let _: u8 = board.method(1).await? + board.literal(1).await? + board.fixed(1).await?;
+    let _: Vec<u64> = spawnable(board.present(1_u64, "a", [1.5])).await?;
+    spawnable(board.slices([1, 2], &["a"])).await?;
+    let _: u8 = spawnable(board.patterns(1, (2, 3))).await? + mine.extended(1).await?;
+    let _: &str = board.lend(board.unit()).await;
+    let _: Vec<u8> = board.names(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17).await?;
+    Ok(())
+}
+
+#[test]
+fn a_trait_may_stand_inside_of_a_function() {
+    #[belay::device]
+    trait Local {
+        #[belay::task]
+        async fn read(&self) -> belay::Result<u8> {
+            "return 1"
+        }
+    }
+
+    struct Mock;
+
+    impl Local for Mock {
+        async fn read(&self) -> belay::Result<u8> {
+            Ok(7)
+        }
+    }
+
+    assert_eq!(ready(Mock.read()).unwrap(), 7);
+    let _ = all_kinds;
+}

@@ -1,0 +1,3 @@
+# A body in a file of its own.
+x = 1
+return x +

@@ -1,0 +1,70 @@
+//! Python that parses and cannot be meant.
+
+use belay::{Device, Result};
+
+#[belay::device]
+trait Meaning {
+    #[belay::setup]
+    async fn prepare(&self) -> Result<()> {
+        "
+        import time
+        from machine import ADC
+        adc = ADC(4)
+        total = 0
+        "
+    }
+
+    #[belay::task]
+    async fn typo(&self) -> Result<u16> {
+        "
+        volts = adc.read_u16()
+        return volst
+        "
+    }
+
+    #[belay::task]
+    async fn module(&self) -> Result<f32> {
+        "return math.pi"
+    }
+
+    #[belay::task]
+    async fn nowhere(&self) -> Result<f32> {
+        "return spam"
+    }
+
+    #[belay::task]
+    async fn no_global(&self) -> Result<u32> {
+        "
+        total += 1
+        return total
+        "
+    }
+
+    #[belay::task]
+    async fn no_value(&self) -> Result<u8> {
+        "
+        x = adc.read_u16()
+        print(x)
+        "
+    }
+
+    #[belay::task]
+    async fn generator(&self) -> Result<Vec<u8>> {
+        "
+        for i in range(3):
+            yield i
+        "
+    }
+
+    #[belay::task]
+    async fn hidden(&self, time: u8) -> Result<u8> {
+        "return time"
+    }
+}
+
+#[belay::task]
+async fn alone(device: &Device) -> Result<u8> {
+    "return spam"
+}
+
+fn main() {}

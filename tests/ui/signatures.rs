@@ -1,0 +1,93 @@
+//! Signatures that no board can have.
+
+use belay::{Device, Result};
+
+#[belay::device]
+trait Signatures {
+    #[belay::task]
+    async fn no_self() -> Result<u8> {
+        "return 1"
+    }
+
+    #[belay::task]
+    async fn by_value(self) -> Result<u8> {
+        "return 1"
+    }
+
+    #[belay::task]
+    async fn mutable(&mut self) -> Result<u8> {
+        "return 1"
+    }
+
+    #[belay::task]
+    fn not_async(&self) -> Result<u8> {
+        "return 1"
+    }
+
+    #[belay::task]
+    fn stream(&self) -> impl futures::Stream<Item = Result<u8>> {
+        "yield 1"
+    }
+
+    #[belay::task]
+    async fn nothing(&self) {
+        "pass"
+    }
+
+    #[belay::task]
+    async fn unit(&self) -> () {
+        "pass"
+    }
+
+    #[belay::task]
+    async fn unnamed(&self) -> Result<impl Sized> {
+        "return 1"
+    }
+
+    #[belay::task]
+    async unsafe fn danger(&self) -> Result<u8> {
+        "return 1"
+    }
+
+    #[belay::task]
+    async fn patterns(&self, (a, b): (u8, u8), _: u8, mut c: u8, #[allow(unused)] d: u8) -> Result<u8> {
+        "return c + d"
+    }
+
+    #[belay::setup]
+    async fn prepare(&self, pin: u8) -> Result<()> {
+        "x = pin"
+    }
+}
+
+#[belay::task]
+async fn no_board() -> Result<u8> {
+    "return 1"
+}
+
+#[belay::task]
+async fn wrong_board(count: u8) -> Result<u8> {
+    "return count"
+}
+
+#[belay::setup]
+async fn setup_alone(device: &Device) -> Result<()> {
+    "x = 1"
+}
+
+#[belay::task]
+struct NoFunction;
+
+#[belay::device]
+struct NoTrait;
+
+#[belay::device]
+unsafe trait Unsafe {}
+
+#[belay::device]
+trait Associated {
+    const LIMIT: u8;
+    type Output;
+}
+
+fn main() {}

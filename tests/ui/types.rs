@@ -1,0 +1,44 @@
+//! Types that cannot go to a board or come back from it are underlined where they stand.
+
+use belay::{Device, Result};
+
+struct Plain;
+
+#[belay::device]
+trait Types {
+    #[belay::task]
+    async fn argument(&self, good: u8, bad: Vec<Plain>) -> Result<u8> {
+        "return good + bad"
+    }
+
+    #[belay::task]
+    async fn result(&self) -> Result<Vec<Plain>> {
+        "return []"
+    }
+
+    #[belay::task]
+    async fn no_result(&self) -> u8 {
+        "return 1"
+    }
+
+    #[belay::task]
+    async fn borrowed(&self) -> Result<&'static str> {
+        "return 'a'"
+    }
+}
+
+#[belay::task]
+async fn alone(device: &Device, bad: Plain) -> Result<u8> {
+    "return bad"
+}
+
+struct NoBoard;
+
+impl NoBoard {
+    #[belay::task]
+    async fn method(&self) -> Result<u8> {
+        "return 1"
+    }
+}
+
+fn main() {}
