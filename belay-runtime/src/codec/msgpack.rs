@@ -1,0 +1,251 @@
+//! Where a MessagePack value ends, found without decoding it and without trusting it.
+//!
+//! The frame scanner asks this of bytes that may be anything a program printed, so nothing here recurses, allocates
+//! in proportion to what a header claims, or looks twice at the same byte.
+
+/// How large a value may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Containers inside each other.
+    pub depth: usize,
+    /// The whole value in bytes.
+    pub size: usize,
+}
+
+impl Default for Limits {
+    /// 64 containers inside each other, 16 MiB.
+    fn default() -> Self {
+        Self { depth: 64, size: 16 << 20 }
+    }
+}
+
+/// What stands at the start of some bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// One value, this many bytes long.
+    Complete(usize),
+    /// The start of a value that may still become one.
+    Incomplete,
+    /// No value within the limits, whatever follows.
+    Invalid,
+}
+
+/// Measures the value at the start of `bytes`.
+#[must_use]
+pub fn measure(bytes: &[u8], limits: &Limits) -> Measure {
+    Walker::new(*limits).advance(bytes)
+}
+
+/// Measures one value while its bytes still arrive.
+#[derive(Clone, Debug)]
+pub struct Walker {
+    limits: Limits,
+    /// Everything before this is understood.
+    pos: usize,
+    /// How many values each open container still needs; the outermost entry is the value itself.
+    open: Vec<u64>,
+    /// All values that the open containers still need: at least as many bytes must follow.
+    needed: u64,
+    invalid: bool,
+}
+
+impl Walker {
+    /// Nothing seen yet.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, pos: 0, open: vec![1], needed: 1, invalid: false }
+    }
+
+    /// Goes on where the last call stopped. `bytes` is the same buffer from the start of the value, grown or not.
+    ///
+    /// All calls together cost as much as one with all bytes.
+    pub fn advance(&mut self, bytes: &[u8]) -> Measure {
+        while !self.invalid {
+            while self.open.last() == Some(&0) {
+                self.open.pop();
+            }
+            let Some(left) = self.open.last_mut() else { return Measure::Complete(self.pos) };
+            let (head, skip) = match head(bytes.get(self.pos..).unwrap_or_default()) {
+                Ok(found) => found,
+                Err(HeadError::Short) => return Measure::Incomplete,
+                Err(HeadError::Reserved) => break,
+            };
+            let (data, values) = match head {
+                Head::Str(len) | Head::Bin(len) | Head::Ext(_, len) => (len as usize, None),
+                Head::Array(count) => (0, Some(u64::from(count))),
+                Head::Map(count) => (0, Some(2 * u64::from(count))),
+                _ => (0, None),
+            };
+            let end = self.pos.saturating_add(skip).saturating_add(data);
+            let inside = values.unwrap_or(0);
+            // Every value that is still to come has at least one byte.
+            let least = (end as u64).saturating_add(self.needed - 1 + inside);
+            if least > self.limits.size as u64 {
+                break;
+            }
+            if bytes.len() < end {
+                return Measure::Incomplete;
+            }
+            *left -= 1;
+            self.needed = self.needed - 1 + inside;
+            self.pos = end;
+            if values.is_some() {
+                if self.open.len() > self.limits.depth {
+                    break;
+                }
+                self.open.push(inside);
+            }
+        }
+        self.invalid = true;
+        Measure::Invalid
+    }
+}
+
+/// The first bytes of a value: its kind, and the value itself or the length of what follows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Head {
+    Nil,
+    Bool(bool),
+    Int(i64),
+    Uint(u64),
+    F32(f32),
+    F64(f64),
+    Str(u32),
+    Bin(u32),
+    Ext(i8, u32),
+    Array(u32),
+    Map(u32),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HeadError {
+    /// The bytes end inside the head.
+    Short,
+    /// 0xc1, which no value starts with.
+    Reserved,
+}
+
+/// The head at the start of `bytes`, and how many bytes it takes.
+pub(crate) fn head(bytes: &[u8]) -> Result<(Head, usize), HeadError> {
+    let (&first, rest) = bytes.split_first().ok_or(HeadError::Short)?;
+    let head = match first {
+        0x00..=0x7f => (Head::Uint(u64::from(first)), 1),
+        0x80..=0x8f => (Head::Map(u32::from(first & 15)), 1),
+        0x90..=0x9f => (Head::Array(u32::from(first & 15)), 1),
+        0xa0..=0xbf => (Head::Str(u32::from(first & 31)), 1),
+        0xc0 => (Head::Nil, 1),
+        0xc1 => return Err(HeadError::Reserved),
+        0xc2 | 0xc3 => (Head::Bool(first == 0xc3), 1),
+        0xc4 => (Head::Bin(u32::from(u8::from_be_bytes(take(rest)?))), 2),
+        0xc5 => (Head::Bin(u32::from(u16::from_be_bytes(take(rest)?))), 3),
+        0xc6 => (Head::Bin(u32::from_be_bytes(take(rest)?)), 5),
+        0xc7 => {
+            let [len, code] = take(rest)?;
+            (Head::Ext(code as i8, u32::from(len)), 3)
+        }
+        0xc8 => {
+            let [a, b, code] = take(rest)?;
+            (Head::Ext(code as i8, u32::from(u16::from_be_bytes([a, b]))), 4)
+        }
+        0xc9 => {
+            let [a, b, c, d, code] = take(rest)?;
+            (Head::Ext(code as i8, u32::from_be_bytes([a, b, c, d])), 6)
+        }
+        0xca => (Head::F32(f32::from_be_bytes(take(rest)?)), 5),
+        0xcb => (Head::F64(f64::from_be_bytes(take(rest)?)), 9),
+        0xcc => (Head::Uint(u64::from(u8::from_be_bytes(take(rest)?))), 2),
+        0xcd => (Head::Uint(u64::from(u16::from_be_bytes(take(rest)?))), 3),
+        0xce => (Head::Uint(u64::from(u32::from_be_bytes(take(rest)?))), 5),
+        0xcf => (Head::Uint(u64::from_be_bytes(take(rest)?)), 9),
+        0xd0 => (Head::Int(i64::from(i8::from_be_bytes(take(rest)?))), 2),
+        0xd1 => (Head::Int(i64::from(i16::from_be_bytes(take(rest)?))), 3),
+        0xd2 => (Head::Int(i64::from(i32::from_be_bytes(take(rest)?))), 5),
+        0xd3 => (Head::Int(i64::from_be_bytes(take(rest)?)), 9),
+        0xd4..=0xd8 => {
+            let [code] = take(rest)?;
+            (Head::Ext(code as i8, 1 << (first - 0xd4)), 2)
+        }
+        0xd9 => (Head::Str(u32::from(u8::from_be_bytes(take(rest)?))), 2),
+        0xda => (Head::Str(u32::from(u16::from_be_bytes(take(rest)?))), 3),
+        0xdb => (Head::Str(u32::from_be_bytes(take(rest)?)), 5),
+        0xdc => (Head::Array(u32::from(u16::from_be_bytes(take(rest)?))), 3),
+        0xdd => (Head::Array(u32::from_be_bytes(take(rest)?)), 5),
+        0xde => (Head::Map(u32::from(u16::from_be_bytes(take(rest)?))), 3),
+        0xdf => (Head::Map(u32::from_be_bytes(take(rest)?)), 5),
+        0xe0..=0xff => (Head::Int(i64::from(first as i8)), 1),
+    };
+    Ok(head)
+}
+
+fn take<const N: usize>(bytes: &[u8]) -> Result<[u8; N], HeadError> {
+    bytes.first_chunk().copied().ok_or(HeadError::Short)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits { depth: 4, size: 1000 };
+
+    #[test]
+    fn values_end_where_they_end() {
+        for (bytes, len) in [
+            (&[0x05][..], 1),
+            (&[0xc0, 0xc0], 1),
+            (&[0x92, 1, 0xa1, b'x', 7], 4),
+            (&[0x81, 0xa1, b'k', 0x90, 0xff], 4),
+            (&[0xc7, 2, b'h', 1, 0], 5),
+            (&[0xd6, 1, 0, 0, 0, 0, 9], 6),
+            (&[0xdd, 0, 0, 0, 1, 0xcb, 0, 0, 0, 0, 0, 0, 0, 0], 14),
+        ] {
+            assert_eq!(measure(bytes, &LIMITS), Measure::Complete(len), "{bytes:02x?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_become_a_value_is_refused_at_once() {
+        for bytes in [
+            &[0xc1][..],
+            &[0x91, 0xc1],
+            &[0x91, 0x91, 0x91, 0x91, 0x91],
+            &[0xdd, 0xff, 0xff, 0xff, 0xff],
+            &[0xdf, 0xff, 0xff, 0xff, 0xff],
+            &[0xdb, 0xff, 0xff, 0xff, 0xff],
+            &[0xda, 0x04, 0x00],
+            &[0x9f, 0xda, 0x03, 0xd8],
+        ] {
+            assert_eq!(measure(bytes, &LIMITS), Measure::Invalid, "{bytes:02x?}");
+        }
+        assert_eq!(measure(&[0x91, 0x91, 0x91, 0x91, 0x00], &LIMITS), Measure::Complete(5));
+    }
+
+    #[test]
+    fn a_long_value_in_small_pieces_costs_what_it_costs_at_once() {
+        let mut bytes = vec![0xdc, 0xff, 0xff];
+        bytes.resize(3 + 0xffff, 7);
+        let mut walker = Walker::new(Limits::default());
+        for end in 0..bytes.len() {
+            assert_eq!(walker.advance(&bytes[..end]), Measure::Incomplete);
+            assert!(walker.pos == end || end < 3, "{end}");
+        }
+        assert_eq!(walker.advance(&bytes), Measure::Complete(bytes.len()));
+        assert_eq!(walker.advance(&bytes), Measure::Complete(bytes.len()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_chunking_gives_the_same_answer(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let mut walker = Walker::new(LIMITS);
+            for end in 0..=bytes.len() {
+                let whole = measure(&bytes[..end], &LIMITS);
+                prop_assert_eq!(walker.advance(&bytes[..end]), whole);
+                if let Measure::Complete(len) = whole {
+                    prop_assert!(len <= end && len > 0);
+                    prop_assert_eq!(measure(&bytes[..len - 1], &LIMITS), Measure::Incomplete);
+                }
+            }
+        }
+    }
+}
