@@ -156,7 +156,7 @@ impl<'a> VariantAccess<'a> for Content<'_, 'a> {
     type Error = DecodeError;
 
     fn unit_variant(self) -> Result<()> {
-        if self.has_value { self.read(|reader| serde::Deserialize::deserialize(reader)) } else { Ok(()) }
+        if self.has_value { self.read(serde::Deserialize::deserialize) } else { Ok(()) }
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'a>>(self, seed: T) -> Result<T::Value> {

@@ -120,7 +120,7 @@ fn what_no_board_could_take_is_refused_before_anything_is_sent() {
     assert_eq!(show(&deep(64)), "[".repeat(64) + &"]".repeat(64));
     assert_eq!(Args::new().push(&deep(65)), Err(EncodeError::TooDeep));
     // Levels count, not containers.
-    assert!(Args::new().push(&vec![Shape::Line(1, 2), Shape::Rect { w: 1 }].repeat(100)).is_ok());
+    assert!(Args::new().push(&[Shape::Line(1, 2), Shape::Rect { w: 1 }].repeat(100)).is_ok());
 
     let big = vec![0_u8; 5 << 20];
     for result in [

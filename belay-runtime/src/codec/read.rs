@@ -70,7 +70,7 @@ impl<'a> Numbers<'a> {
             b'q' | b'Q' | b'd' => 8,
             _ => return Err(DecodeError::message(format!("extension type {code} is none of the agent's"))),
         };
-        if data.len() % width == 0 {
+        if data.len().is_multiple_of(width) {
             Ok(Self { code, width, data })
         } else {
             Err(DecodeError::message(format!("{} bytes are no list of {width}-byte items", data.len())))
