@@ -60,7 +60,7 @@ pub struct Scope {
 
 /// FNV-1a, 64 bit: the named algorithm behind [`Task::hash`]. The macro computes the same.
 #[must_use]
-pub const fn fnv1a(bytes: &[u8], mut hash: u64) -> u64 {
+pub(crate) const fn fnv1a(bytes: &[u8], mut hash: u64) -> u64 {
     let mut i = 0;
     while i < bytes.len() {
         hash ^= bytes[i] as u64;
@@ -71,4 +71,4 @@ pub const fn fnv1a(bytes: &[u8], mut hash: u64) -> u64 {
 }
 
 /// The offset basis of [`fnv1a`]: the hash of nothing.
-pub const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+pub(crate) const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;

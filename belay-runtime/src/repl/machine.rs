@@ -64,7 +64,8 @@ pub(crate) enum Event {
     Ended { id: u64, error: Vec<u8> },
     /// The request that was answered has ended, and the board takes the next one.
     Done { id: u64 },
-    /// The board echoes what it is sent: it is not in the raw REPL.
+    /// The board echoes what it is sent, or shows the prompt for people: it is not in the raw REPL, and nothing of this
+    /// request or of those behind it has run.
     Echo { id: u64 },
     /// Nothing was asked, and the board announced a REPL: it may have been reset.
     Announced,

@@ -7,6 +7,8 @@ use super::{
 
 /// How much of a supposed error text is held back before it is taken for print output after all.
 const LONGEST_ERROR: usize = 16 * 1024;
+/// The prompt for people: a board that shows it has been reset.
+const FRIENDLY: &[u8] = b">>> ";
 /// What follows an answer when nothing went wrong behind it.
 const PROMPT: &[u8] = b"\x04\x04>";
 
@@ -22,7 +24,7 @@ impl Repl {
     pub(super) fn step_idle(&mut self) -> bool {
         let earlier = self.idle_tail.len();
         self.idle_tail.extend_from_slice(&self.received);
-        let announced = [&b"raw REPL;"[..], b">>> "]
+        let announced = [&b"raw REPL;"[..], FRIENDLY]
             .iter()
             .filter_map(|text| find(&self.idle_tail, text).map(|at| at + text.len()))
             .min();
@@ -41,9 +43,11 @@ impl Repl {
         let Some(head) = self.flights.front_mut() else { return false };
         let ok = find(&self.received, b"OK");
         let banner = find(&self.received, BANNER);
+        let friendly = find(&self.received, FRIENDLY).map(|at| at + FRIENDLY.len());
         let echo = if head.echoed || head.begins.is_empty() { None } else { find(&self.received, &head.begins) };
+        let echo = [echo, friendly.filter(|_| !head.echoed)].into_iter().flatten().min();
         let Some(at) = [ok, banner, echo].into_iter().flatten().min() else {
-            let open: [&[u8]; 3] = [b"OK", BANNER, &head.begins];
+            let open: [&[u8]; 4] = [b"OK", BANNER, FRIENDLY, &head.begins];
             let held = open.iter().map(|text| overlap(&self.received, text)).max().unwrap_or(0);
             self.print_received(self.received.len() - held);
             return false;
@@ -232,6 +236,12 @@ impl Repl {
     }
 
     pub(super) fn step_answered(&mut self) -> bool {
+        // The line end of a greeting's answer is ours.
+        while let (Some(Expect::Text { .. }), Some(b'\r' | b'\n')) =
+            (self.flights.front().map(|flight| &flight.expect), self.received.first())
+        {
+            self.received.remove(0);
+        }
         let Some(at) = self.received.iter().position(|&b| b == END) else {
             self.print_received(self.received.len());
             return false;

@@ -380,11 +380,13 @@ impl Actor {
                     self.again(flying);
                 }
             }
-            // It is not in the raw REPL, or may have been reset: ask before the next call.
+            // It may have been reset: ask before the next call.
             Event::Announced => self.epoch = None,
             Event::Echo { .. } => {
                 self.epoch = None;
-                self.doubt();
+                for flying in std::mem::take(&mut self.flying).into_iter().rev().filter(|flying| !flying.answered) {
+                    self.again(flying);
+                }
             }
             Event::Output(_) | Event::Banner | Event::RawPaste { .. } | Event::Progress { .. } => {}
         }

@@ -168,7 +168,11 @@ impl Actor {
                 }
                 Step::Event(Event::Ended { id, error }) if id == attempt.id => attempt.ended = Some(error),
                 Step::Event(Event::Suspect { .. }) if attempt.ping.is_none() => self.ping_behind(attempt, false),
-                Step::Event(Event::Echo { .. } | Event::RawPaste { window: None, .. }) => return Ok(false),
+                Step::Event(Event::Echo { .. }) => {
+                    self.epoch = None;
+                    return Err(Fault::Gone);
+                }
+                Step::Event(Event::RawPaste { window: None, .. }) => return Ok(false),
                 Step::Event(_) => {}
             }
         }

@@ -70,9 +70,10 @@ pub(crate) async fn open(spec: &str) -> Result<Opened> {
 
 #[cfg(feature = "sim")]
 fn simulated(spec: &str, board: &str) -> Result<Box<dyn Line>> {
-    let (_, port) =
-        belay_sim::open(board).map_err(|e| Error::Open { port: spec.into(), reason: e.to_string(), source: None })?;
-    Ok(Box::new(port))
+    let _ = board;
+    let board = belay_sim::Board::start(&belay_sim::Options::default())
+        .map_err(|e| Error::Open { port: spec.into(), reason: e.to_string(), source: None })?;
+    Ok(Box::new(board.connect()))
 }
 
 #[cfg(not(feature = "sim"))]
