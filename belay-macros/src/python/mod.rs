@@ -1,6 +1,8 @@
 //! From the body that the user wrote to the text that goes to the board: read, checked, made smaller, every line of
 //! it traced back to where it was written.
 
+#[cfg(test)]
+mod corpus;
 #[cfg(feature = "syntax")]
 mod excerpt;
 mod lines;
