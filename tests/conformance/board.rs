@@ -1,0 +1,197 @@
+//! The tasks that the suite runs. Every body is Python that MicroPython 1.9.2 understands.
+
+use std::collections::BTreeMap;
+
+use belay::{Device, Result};
+use serde::{Deserialize, Serialize};
+
+/// One reading, as a dict on the board.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    pub name: String,
+    pub value: i32,
+    pub ok: Option<bool>,
+}
+
+#[belay::device]
+pub trait Suite {
+    #[belay::setup]
+    async fn open(&self) -> Result<()> {
+        r#"
+        runs = 0
+        "#
+    }
+
+    /// Counted by the interpreter.
+    #[belay::task]
+    async fn count(&self) -> Result<u32> {
+        r#"
+        global runs
+        runs += 1
+        return runs
+        "#
+    }
+
+    #[belay::task]
+    async fn free(&self) -> Result<u32> {
+        r#"
+        import gc
+        gc.collect()
+        return gc.mem_free()
+        "#
+    }
+
+    #[belay::task]
+    async fn integer(&self, x: i64) -> Result<i64> {
+        "return x"
+    }
+
+    #[belay::task]
+    async fn big(&self, x: i128) -> Result<i128> {
+        "return x"
+    }
+
+    #[belay::task]
+    async fn float(&self, x: f64) -> Result<f64> {
+        "return x"
+    }
+
+    #[belay::task]
+    async fn text(&self, x: &str) -> Result<String> {
+        "return x"
+    }
+
+    #[belay::task]
+    async fn octets(&self, x: serde_bytes::ByteBuf) -> Result<serde_bytes::ByteBuf> {
+        "return x"
+    }
+
+    #[belay::task]
+    async fn list(&self, x: Vec<i32>) -> Result<Vec<i32>> {
+        "return x"
+    }
+
+    #[belay::task]
+    async fn floats(&self, x: Vec<f32>) -> Result<Vec<f32>> {
+        "return x"
+    }
+
+    #[belay::task]
+    async fn squares(&self, n: u32) -> Result<Vec<u32>> {
+        "return [i * i for i in range(n)]"
+    }
+
+    #[belay::task]
+    async fn reading(&self, x: &Reading) -> Result<Reading> {
+        "return x"
+    }
+
+    #[belay::task]
+    async fn dict(&self, x: &BTreeMap<u8, String>) -> Result<BTreeMap<u8, String>> {
+        "return x"
+    }
+
+    #[belay::task]
+    async fn nothing(&self) -> Result<Option<u8>> {
+        "return None"
+    }
+
+    #[belay::task]
+    async fn object(&self) -> Result<u8> {
+        "return object()"
+    }
+
+    #[belay::task]
+    async fn word(&self) -> Result<u8> {
+        "return 'n/a'"
+    }
+
+    #[belay::task]
+    async fn length(&self, x: serde_bytes::ByteBuf) -> Result<usize> {
+        "return len(x)"
+    }
+
+    #[belay::task]
+    async fn say(&self, what: &str, n: u32) -> Result<u32> {
+        r#"
+        print(what, end="")
+        return n
+        "#
+    }
+
+    #[belay::task]
+    async fn fail(&self, message: &str) -> Result<u8> {
+        r#"
+        why = message
+        raise ValueError(why)
+        "#
+    }
+
+    #[belay::task]
+    async fn io_error(&self) -> Result<u8> {
+        "raise OSError(5)"
+    }
+
+    #[belay::task]
+    async fn leave(&self) -> Result<u8> {
+        "raise SystemExit"
+    }
+
+    #[belay::task]
+    async fn deep(&self) -> Result<u8> {
+        r#"
+        def down(n):
+            return down(n + 1) + 1
+        return down(0)
+        "#
+    }
+
+    #[belay::task]
+    async fn greedy(&self) -> Result<u8> {
+        r#"
+        hoard = []
+        while True:
+            hoard.append(bytearray(2000))
+        "#
+    }
+
+    #[belay::task(timeout = "1s")]
+    async fn spin(&self) -> Result<u8> {
+        r#"
+        while True:
+            pass
+        "#
+    }
+
+    #[belay::task(timeout = "1s")]
+    async fn chatter(&self) -> Result<u8> {
+        r#"
+        while True:
+            print("and on and on")
+        "#
+    }
+}
+
+/// A second trait with the same names: the two never meet.
+#[belay::device]
+pub trait Other {
+    #[belay::setup]
+    async fn open(&self) -> Result<()> {
+        "runs = 100"
+    }
+
+    #[belay::task]
+    async fn tally(&self) -> Result<u32> {
+        r#"
+        global runs
+        runs += 1
+        return runs
+        "#
+    }
+}
+
+/// What a task that stands alone can see of others: nothing.
+#[belay::task]
+pub async fn sees_runs(device: &Device) -> Result<bool> {
+    r#"return "runs" in globals()"#
+}

@@ -1,0 +1,316 @@
+//! What every board must do. A case that a board cannot do says what is missing.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use belay::{Capabilities, Device, Error};
+use serde_bytes::ByteBuf;
+
+use crate::board::{Other, Reading, Suite, sees_runs};
+
+/// How a case ended on a board.
+pub type Outcome = Result<(), String>;
+
+/// Something that a board must do.
+pub struct Case {
+    pub name: &'static str,
+    /// `Some(reason)`: this board cannot, and the reason is what it said of itself.
+    pub left_out: fn(&Capabilities) -> Option<String>,
+    pub run: fn(Device) -> std::pin::Pin<Box<dyn Future<Output = Outcome> + Send>>,
+}
+
+macro_rules! cases {
+    ($($name:ident $(unless $reason:expr)?;)*) => {
+        /// All cases, in the order in which they run.
+        pub const CASES: &[Case] = &[$(Case {
+            name: stringify!($name),
+            left_out: cases!(@reason $($reason)?),
+            run: |device| Box::pin($name(device)),
+        }),*];
+    };
+    (@reason) => { |_| None };
+    (@reason $reason:expr) => { $reason };
+}
+
+cases! {
+    integers_of_every_size;
+    big_integers;
+    floats_of_the_boards_width;
+    text_of_every_kind;
+    bytes_of_every_value;
+    lists_and_typed_lists;
+    structs_maps_and_none;
+    large_arguments unless |c| (c.free_heap < 60_000).then(|| format!("{} bytes of heap hold no 8 KB argument", c.free_heap));
+    large_replies unless |c| (c.free_heap < 60_000).then(|| format!("{} bytes of heap hold no list of 2,000", c.free_heap));
+    what_cannot_be_sent_is_named;
+    a_wrong_type_is_named;
+    prints_are_delivered_and_never_mixed_with_replies;
+    exceptions_are_typed;
+    system_exit_is_an_exception;
+    deep_recursion_is_an_exception;
+    a_full_heap_is_an_exception;
+    setups_run_once_and_traits_do_not_meet;
+    a_cached_call_is_one_turn;
+    calls_from_many_tasks;
+    two_hundred_calls_leave_the_heap_as_it_was;
+    a_loop_is_stopped_at_its_deadline;
+    a_printing_loop_is_stopped_at_its_deadline;
+    a_dropped_call_stops_the_board;
+    a_soft_reset_is_survived unless |c| (c.platform == "linux").then(|| "the unix port exits at a soft reset".into());
+}
+
+/// Fails with what was expected and what came.
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, got: Result<T, Error>, expected: T) -> Outcome {
+    match got {
+        Ok(got) if got == expected => Ok(()),
+        Ok(got) => Err(format!("{what}: expected {expected:?}, got {got:?}")),
+        Err(error) => Err(format!("{what}: {error}")),
+    }
+}
+
+fn that(what: &str, holds: bool) -> Outcome {
+    if holds { Ok(()) } else { Err(format!("it does not hold that {what}")) }
+}
+
+async fn integers_of_every_size(d: Device) -> Outcome {
+    for power in [0, 1, 4, 5, 7, 8, 15, 16, 23, 29, 30, 31, 32, 33, 47, 62] {
+        for x in [(1i64 << power) - 1, 1 << power, -(1 << power), -(1 << power) - 1] {
+            same("integer", d.integer(x).await, x)?;
+        }
+    }
+    same("integer", d.integer(i64::MAX).await, i64::MAX)?;
+    same("integer", d.integer(i64::MIN).await, i64::MIN)
+}
+
+async fn big_integers(d: Device) -> Outcome {
+    for x in [i128::from(u64::MAX), i128::from(i64::MIN) - 1, 1 << 100, i128::MAX, i128::MIN] {
+        same("big", d.big(x).await, x)?;
+    }
+    Ok(())
+}
+
+async fn floats_of_the_boards_width(d: Device) -> Outcome {
+    // Values that have few bits arrive exactly on every board.
+    for x in [0.0, 1.0, -1.0, 0.5, 52.5, -273.25, 65504.0, 1048576.0] {
+        same("float", d.float(x).await, x)?;
+    }
+    let width = d.session().capabilities().map_or(64, |c| c.float_bits);
+    let tolerance = match width {
+        64 => 0.0,
+        32 => 1e-7,
+        _ => 1e-6,
+    };
+    for x in [0.1, std::f64::consts::PI, 1.0e-10, 6.02214e23] {
+        let got = d.float(x).await.map_err(|e| e.to_string())?;
+        that(&format!("{got} is {x} at {width} bits"), ((got - x) / x).abs() <= tolerance)?;
+    }
+    let zero = d.float(-0.0).await.map_err(|e| e.to_string())?;
+    that("-0.0 keeps its sign", zero == 0.0 && zero.is_sign_negative())?;
+    same("infinity", d.float(f64::INFINITY).await, f64::INFINITY)?;
+    same("minus infinity", d.float(f64::NEG_INFINITY).await, f64::NEG_INFINITY)?;
+    that("NaN is NaN", d.float(f64::NAN).await.map_err(|e| e.to_string())?.is_nan())
+}
+
+async fn text_of_every_kind(d: Device) -> Outcome {
+    let all: String = (0..=0x180).filter_map(char::from_u32).collect();
+    for text in ["", "a", "it's", "\"", "\\", "\\'", "\r\n\t\0\u{1}\u{3}\u{4}\u{5}", "grün", "日本", "🐍", "{x}%s", &all] {
+        same(&format!("text {text:?}"), d.text(text).await, text.to_owned())?;
+    }
+    Ok(())
+}
+
+async fn bytes_of_every_value(d: Device) -> Outcome {
+    let all: Vec<u8> = (0..=255).collect();
+    for bytes in [&b""[..], b"\n", b"'", b"\\", b"\x03\x04", &all[..128], &all[128..], &all] {
+        let bytes = ByteBuf::from(bytes);
+        same("bytes", d.octets(bytes.clone()).await, bytes)?;
+    }
+    Ok(())
+}
+
+async fn lists_and_typed_lists(d: Device) -> Outcome {
+    for list in [vec![], vec![1], (0..40).collect(), (-40..0).collect(), (0..20).map(|i| i * 5000).collect::<Vec<i32>>()] {
+        same("list", d.list(list.clone()).await, list)?;
+    }
+    same("squares", d.squares(30).await, (0..30).map(|i| i * i).collect())?;
+    let floats: Vec<f32> = (0..20).map(|i| i as f32 * 0.25).collect();
+    same("floats", d.floats(floats.clone()).await, floats)
+}
+
+async fn structs_maps_and_none(d: Device) -> Outcome {
+    for ok in [None, Some(true), Some(false)] {
+        let reading = Reading { name: "probe 1".into(), value: -40, ok };
+        same("reading", d.reading(&reading).await, reading)?;
+    }
+    let map = BTreeMap::from([(1, "one".to_owned()), (2, "zwei".to_owned())]);
+    same("dict", d.dict(&map).await, map)?;
+    same("nothing", d.nothing().await, None)
+}
+
+async fn large_arguments(d: Device) -> Outcome {
+    let bytes = ByteBuf::from((0..8192u32).map(|i| (i * 7 % 251) as u8).collect::<Vec<u8>>());
+    same("length of 8 KB", d.length(bytes).await, 8192)
+}
+
+async fn large_replies(d: Device) -> Outcome {
+    same("squares", d.squares(2000).await, (0..2000).map(|i| i * i).collect())
+}
+
+async fn what_cannot_be_sent_is_named(d: Device) -> Outcome {
+    match d.object().await {
+        Err(Error::Exception { exception, .. }) if exception.message().contains("object") => Ok(()),
+        other => Err(format!("expected a TypeError that names `object`, got {other:?}")),
+    }
+}
+
+async fn a_wrong_type_is_named(d: Device) -> Outcome {
+    let error = match d.word().await {
+        Err(error @ Error::WrongType { .. }) => error.to_string(),
+        other => return Err(format!("expected a wrong type, got {other:?}")),
+    };
+    for part in ["word", "u8", "n/a"] {
+        that(&format!("{error:?} names {part}"), error.contains(part))?;
+    }
+    Ok(())
+}
+
+async fn prints_are_delivered_and_never_mixed_with_replies(d: Device) -> Outcome {
+    let mut output = d.session().output();
+    let long = "x".repeat(300);
+    let noises = ["no newline", "\x04", "\x04\x04>", "OK", ">>> ", "line\n", &long, "raw REPL; CTRL-B to exit\r\n>"];
+    let mut expected = String::new();
+    for n in 0..40 {
+        let noise = noises[n as usize % noises.len()];
+        same("say", d.say(noise, n).await, n)?;
+        expected.push_str(noise);
+    }
+    let plain = |text: &str| text.replace('\r', "");
+    let printed = output.take_text();
+    that(&format!("{printed:?} is what was printed"), plain(&printed) == plain(&expected))
+}
+
+async fn exceptions_are_typed(d: Device) -> Outcome {
+    for message in ["plain", "grün", "two\nlines"] {
+        match d.fail(message).await {
+            Err(Error::Exception { exception, .. }) => {
+                that(&format!("{exception:?} is a ValueError"), exception.kind() == "ValueError")?;
+                that(&format!("{exception:?} says {message:?}"), exception.message() == message)?;
+            }
+            other => return Err(format!("expected a ValueError, got {other:?}")),
+        }
+    }
+    match d.io_error().await {
+        Err(Error::Exception { exception, .. }) => that("it is an OSError", exception.kind() == "OSError"),
+        other => Err(format!("expected an OSError, got {other:?}")),
+    }
+}
+
+async fn system_exit_is_an_exception(d: Device) -> Outcome {
+    let before = d.count().await.map_err(|e| e.to_string())?;
+    match d.leave().await {
+        Err(Error::Exception { exception, .. }) if exception.kind() == "SystemExit" => {}
+        other => return Err(format!("expected a SystemExit, got {other:?}")),
+    }
+    same("count", d.count().await, before + 1)
+}
+
+async fn deep_recursion_is_an_exception(d: Device) -> Outcome {
+    let before = d.count().await.map_err(|e| e.to_string())?;
+    match d.deep().await {
+        Err(Error::Exception { exception, .. })
+            if ["RuntimeError", "RecursionError", "MemoryError"].contains(&exception.kind()) => {}
+        other => return Err(format!("expected a RuntimeError, got {other:?}")),
+    }
+    same("count", d.count().await, before + 1)
+}
+
+async fn a_full_heap_is_an_exception(d: Device) -> Outcome {
+    let before = d.count().await.map_err(|e| e.to_string())?;
+    match d.greedy().await {
+        Err(Error::Exception { exception, .. }) if exception.kind() == "MemoryError" => {}
+        other => return Err(format!("expected a MemoryError, got {other:?}")),
+    }
+    same("count", d.count().await, before + 1)
+}
+
+async fn setups_run_once_and_traits_do_not_meet(d: Device) -> Outcome {
+    let first = d.count().await.map_err(|e| e.to_string())?;
+    same("count", d.count().await, first + 1)?;
+    let tally = d.tally().await.map_err(|e| e.to_string())?;
+    that(&format!("{tally} counts from 100"), tally > 100)?;
+    same("count", d.count().await, first + 2)?;
+    same("tally", d.tally().await, tally + 1)?;
+    same("a stranger sees it", sees_runs(&d).await, false)
+}
+
+async fn a_cached_call_is_one_turn(d: Device) -> Outcome {
+    same("integer", d.integer(1).await, 1)?;
+    let before = d.session().traffic();
+    same("integer", d.integer(26).await, 26)?;
+    let used = d.session().traffic() - before;
+    that(&format!("{used:?} is less than 32 bytes each way"), used.bytes_out < 32 && used.bytes_in < 32)
+}
+
+async fn calls_from_many_tasks(d: Device) -> Outcome {
+    let calls: Vec<_> = (0..40)
+        .map(|i| {
+            let d = d.clone();
+            tokio::spawn(async move { (i, d.integer(i).await) })
+        })
+        .collect();
+    for call in calls {
+        let (i, got) = call.await.map_err(|e| e.to_string())?;
+        same("integer", got, i)?;
+    }
+    Ok(())
+}
+
+async fn two_hundred_calls_leave_the_heap_as_it_was(d: Device) -> Outcome {
+    // Once, so that everything is deployed and every name known.
+    for i in 0..20 {
+        same("text", d.text(&format!("t{i}")).await, format!("t{i}"))?;
+    }
+    let before = d.free().await.map_err(|e| e.to_string())?;
+    for i in 0..200 {
+        same("text", d.text(&format!("k{i}")).await, format!("k{i}"))?;
+    }
+    let after = d.free().await.map_err(|e| e.to_string())?;
+    // A string that stayed would take 16 bytes or more each: 3,200.
+    that(&format!("{after} bytes are free, as {before} were"), before.saturating_sub(after) < 800)
+}
+
+/// Runs something endless with a deadline of a second.
+async fn stopped(d: &Device, endless: impl Future<Output = Result<u8, Error>>) -> Outcome {
+    let before = d.count().await.map_err(|e| e.to_string())?;
+    let begun = Instant::now();
+    let got = endless.await;
+    let took = begun.elapsed();
+    that(&format!("{got:?} is a timeout"), matches!(got, Err(Error::TimedOut { .. })))?;
+    that(&format!("{took:?} is 1 s to 1.2 s"), (1.0..=1.25).contains(&took.as_secs_f32()))?;
+    same("count", d.count().await, before + 1)
+}
+
+async fn a_loop_is_stopped_at_its_deadline(d: Device) -> Outcome {
+    stopped(&d, d.spin()).await
+}
+
+async fn a_printing_loop_is_stopped_at_its_deadline(d: Device) -> Outcome {
+    stopped(&d, d.chatter()).await
+}
+
+async fn a_dropped_call_stops_the_board(d: Device) -> Outcome {
+    let before = d.count().await.map_err(|e| e.to_string())?;
+    let slow = d.with_timeout(Duration::from_secs(60));
+    if let Ok(got) = tokio::time::timeout(Duration::from_millis(300), slow.spin()).await {
+        return Err(format!("expected it to run on, got {got:?}"));
+    }
+    same("count", d.count().await, before + 1)
+}
+
+async fn a_soft_reset_is_survived(d: Device) -> Outcome {
+    d.count().await.map_err(|e| e.to_string())?;
+    d.session().soft_reset().await.map_err(|e| e.to_string())?;
+    same("count", d.count().await, 1)
+}
