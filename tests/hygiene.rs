@@ -208,6 +208,19 @@ pub trait Forms {
     }
 }
 
+#[belay::device]
+pub trait Empty {}
+
+#[deprecated]
+#[belay::device]
+pub trait Old {
+    #[belay::task]
+    #[deprecated]
+    async fn old(&self) -> belay::Result<u8> {
+        "return 1"
+    }
+}
+
 pub trait Extension: AsRef<belay::Device> {
     #[belay::task]
     async fn extended(&self, value: u8) -> belay::Result<u8> {

@@ -83,10 +83,29 @@ pub fn device(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> p
 ///
 /// The arguments are encoded when the function is called, not when its future is first polled.
 ///
+/// # What is checked
+///
+/// With the feature `syntax`, which is on by default, the body is parsed when the program is compiled. Then these are
+/// errors, with the line in your file:
+///
+/// - what is no Python, and what is Python but not MicroPython;
+/// - a name that is defined nowhere: not in the body, in a setup, by a `global` of any body of the trait, or by Python
+///   itself. Nothing is said where a star import or `exec` makes it unsure, and `# noqa` on the line silences it;
+/// - a task that promises a value and never returns one (`return None` says that it is meant);
+/// - `yield` in a task, and a parameter that shares its name with an import.
+///
+/// A parameter that the body never reads is an unused variable: rename it to `_name` or allow `unused_variables`.
+///
+/// The body goes to the board without comments, docstrings, annotations and indentation, but every line of it still
+/// knows its place in your file. Annotations of functions with `@micropython.viper` and its like stay: there they
+/// mean something.
+///
 /// # Options
 ///
 /// - `timeout = "2s"`: the deadline of one call, in `ms`, `s` or `m`.
 /// - `idempotent`: the body may run twice, so a call whose outcome is unknown is made again.
+/// - `file = "body.py"`: the body stands in a file of its own, relative to the Rust file. The function then ends in
+///   `;` or has empty braces.
 /// - `name = "python_name"`: the name of the function on the board, if it is not that of the Rust function.
 /// - `crate = "path"`: where the belay crate is, if it is not called `belay` (on a task that stands alone).
 #[proc_macro_attribute]
@@ -104,6 +123,7 @@ pub fn task(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> pro
 /// # Options
 ///
 /// - `timeout = "10s"`: how long this setup may take, in `ms`, `s` or `m`.
+/// - `file = "setup.py"`: the body stands in a file of its own, relative to the Rust file.
 #[proc_macro_attribute]
 pub fn setup(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     expand_setup(args.into(), item.into()).into()

@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident, quote};
 use syn::{Attribute, Block, Path, ReceiverKind, TraitItemFn};
 
 use crate::expand::task;
-use crate::model::{DeviceTrait, Function, Item, Kind};
+use crate::model::{DeviceTrait, Function, Item, Kind, python_ident};
 
 /// The trait and its implementation.
 pub(crate) fn device(device: &DeviceTrait) -> TokenStream {
@@ -62,7 +62,7 @@ fn helper(helper: &TraitItemFn) -> TraitItemFn {
 fn implementation(device: &DeviceTrait) -> TokenStream {
     let DeviceTrait { krate, head, .. } = device;
     let name = &head.ident;
-    let key = format!("::{}", syn::ext::IdentExt::unraw(name));
+    let key = format!("::{}", python_ident(name));
     let key = quote!(::core::concat!(::core::module_path!(), #key));
     let scope = format_ident!("__BELAY_SCOPE");
     let setups: TokenStream = device
@@ -74,16 +74,20 @@ fn implementation(device: &DeviceTrait) -> TokenStream {
             quote!(#(#cfgs)* &#task,)
         })
         .collect();
-    let scope_static = task::scope_static(krate, &scope, &key, &setups);
+    let has_tasks = device.functions().any(|function| function.python.is_some());
+    let scope_static = has_tasks.then(|| task::scope_static(krate, &scope, &key, &setups));
     let tasks =
         device.functions().filter_map(|function| task::task_static(krate, function, &static_name(function), &scope));
     let methods = device.functions().map(|function| method(krate, function));
     let uses = device.attribute_paths.iter().map(|path| quote!(#[#path(__belay_used)] const _: () = ();));
     let attrs = head.attrs.iter().filter_map(for_implementation);
+    // To implement a deprecated trait is to use it.
+    let deprecated = head.attrs.iter().any(|attr| attr.path().is_ident("deprecated"));
+    let deprecated = deprecated.then(|| quote!(#[allow(deprecated)]));
     let (impl_generics, ty_generics, where_clause) = head.generics.split_for_impl();
     quote! {
         #[doc(hidden)]
-        #[allow(non_upper_case_globals)]
+        #deprecated
         const _: () = {
             #scope_static
             #(#tasks)*
@@ -121,5 +125,5 @@ fn for_implementation(attr: &Attribute) -> Option<TokenStream> {
 }
 
 fn static_name(function: &Function) -> Ident {
-    format_ident!("__BELAY_TASK_{}", function.sig.ident)
+    format_ident!("__BELAY_TASK_{}", python_ident(&function.sig.ident).to_uppercase())
 }

@@ -51,6 +51,8 @@ pub(crate) struct Scope {
     pub(crate) nonlocals: Vec<Name>,
     pub(crate) children: Vec<Scope>,
     pub(crate) star_import: bool,
+    /// `async def`.
+    pub(crate) is_async: bool,
     /// Its names mean something else: inline assembler.
     pub(crate) opaque: bool,
     /// The first `yield`.
@@ -71,6 +73,7 @@ impl Scope {
             nonlocals: Vec::new(),
             children: Vec::new(),
             star_import: false,
+            is_async: false,
             opaque: false,
             yields: None,
             returns: false,

@@ -22,6 +22,7 @@ pub(crate) enum What {
         instead: &'static str,
     },
     OutsideFunction(&'static str),
+    OutsideAsync(&'static str),
     OutsideLoop(&'static str),
     ParameterTwice(String),
     NoNonlocal(String),
@@ -68,6 +69,9 @@ impl fmt::Display for What {
             Self::NotMicroPython { what, instead } => write!(f, "MicroPython has no {what}; {instead}"),
             Self::OutsideFunction(what) => {
                 write!(f, "`{what}` outside of a function; the body of a setup is the text of a module")
+            }
+            Self::OutsideAsync(what) => {
+                write!(f, "`{what}` outside of an `async def`; a coroutine is run with `asyncio.run(…)`")
             }
             Self::OutsideLoop(what) => write!(f, "`{what}` outside of a loop"),
             Self::ParameterTwice(name) => write!(f, "the parameter `{name}` is there twice"),

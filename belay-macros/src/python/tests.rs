@@ -162,7 +162,7 @@ fn what_micropython_lacks_is_named() {
         ("with (open('a') as b): return b", "no parentheses around the items of `with`"),
         ("with (open('a') as b, open('c') as d): return b", "no parentheses around the items of `with`"),
         ("async def f(): return [x async for x in y]\nreturn f", "no `async` comprehensions"),
-        ("async def f(): return [await x for x in y]\nreturn f", "no `await` in a comprehension"),
+        ("async def f(): return [await x for x in y]\ny = 1\nreturn f", "no `await` in a comprehension"),
         ("@adc[0]\ndef f(): pass\nreturn f", "no expressions as decorators"),
         ("return t'{count}'", "no t-strings"),
         ("return R'a'", "no capital letters before a string"),
@@ -195,7 +195,10 @@ fn what_a_compiler_refuses_is_refused() {
     }
     one(setup("return 1"), "`return` outside of a function; the body of a setup");
     one(setup("yield 1"), "`yield` outside of a function");
-    one(setup("await f()  # noqa"), "`await` outside of a function");
+    one(setup("await adc()\nadc = 1"), "`await` outside of an `async def`");
+    one(task("return await adc"), "`await` outside of an `async def`");
+    one(task("async for i in adc: pass\nreturn 1"), "`async for` outside of an `async def`");
+    one(task("async with adc: pass\nreturn 1"), "`async with` outside of an `async def`");
 }
 
 #[test]

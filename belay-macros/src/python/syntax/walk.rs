@@ -190,6 +190,9 @@ impl<'a> Walk<'a> {
         self.defaults(&function.parameters);
         self.bind(&function.name.id, function.name.range, How::Definition);
         self.within(ScopeKind::Function, |walk| {
+            if let Some(scope) = walk.scope() {
+                scope.is_async = function.is_async;
+            }
             walk.parameters(&function.parameters);
             if special.is_none() {
                 // With `@micropython.viper` the annotations are types and mean something.
@@ -250,10 +253,20 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// The scope that decides what a statement may be: comprehensions do not count.
+    fn around(&self) -> Option<&Scope> {
+        self.open.iter().rev().find(|scope| scope.kind != ScopeKind::Comprehension)
+    }
+
     fn needs_function(&mut self, range: TextRange, what: &'static str) {
-        let inside = self.open.iter().rev().find(|scope| scope.kind != ScopeKind::Comprehension);
-        if inside.is_none_or(|scope| scope.kind != ScopeKind::Function) {
+        if self.around().is_none_or(|scope| scope.kind != ScopeKind::Function) {
             self.slip(range, What::OutsideFunction(what));
+        }
+    }
+
+    fn needs_async(&mut self, range: TextRange, what: &'static str) {
+        if self.around().is_none_or(|scope| !scope.is_async) {
+            self.slip(range, What::OutsideAsync(what));
         }
     }
 
@@ -338,7 +351,10 @@ impl<'a> Visitor<'a> for Walk<'a> {
             }
             Stmt::Global(global) => self.declare(&global.names, true),
             Stmt::Nonlocal(nonlocal) => self.declare(&nonlocal.names, false),
-            Stmt::For(ast::StmtFor { target, iter, body, orelse, .. }) => {
+            Stmt::For(ast::StmtFor { is_async, target, iter, body, orelse, .. }) => {
+                if *is_async {
+                    self.needs_async(target.range(), "async for");
+                }
                 self.visit_expr(iter);
                 self.visit_expr(target);
                 self.loops += 1;
@@ -354,6 +370,9 @@ impl<'a> Visitor<'a> for Walk<'a> {
                 return self.visit_body(orelse);
             }
             Stmt::With(with) => {
+                if with.is_async {
+                    self.needs_async(with.items.first().map_or(with.range, Ranged::range), "async with");
+                }
                 // The parser reports it for more than one item only.
                 if let [item] = with.items.as_slice()
                     && item.optional_vars.is_some()
@@ -447,7 +466,7 @@ impl<'a> Visitor<'a> for Walk<'a> {
                 if self.kind() == ScopeKind::Comprehension {
                     self.missing(wait.range, "`await` in a comprehension", "use a loop");
                 }
-                self.needs_function(wait.range, "await");
+                self.needs_async(wait.range, "await");
             }
             Expr::Starred(starred) if starred.ctx == ExprContext::Load => {
                 self.missing(starred.range, "unpacking outside of calls and assignments", "use `list(…) + …`");
