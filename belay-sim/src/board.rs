@@ -1,0 +1,140 @@
+//! A board: an interpreter on a thread of its own, which lives as long as somebody holds the board or its port.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use crate::vm::{self, Exit, Halt, Memory, ReplMode, Serial, Vm};
+use crate::wire::{Power, Wire};
+use crate::{Error, Port};
+
+/// Every Python call under `setjmp` is a call of the host's too, so deep recursion on the board needs this much; the
+/// operating system gives it page by page, as it is used.
+const STACK: usize = 32 << 20;
+
+/// What a virtual board is like.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// Bytes of the board's heap.
+    pub heap: u32,
+    /// Bytes of the board's input buffer; what arrives beyond it is lost.
+    pub input_buffer: usize,
+    /// Window increment of raw-paste, usually half the input buffer.
+    pub window: u16,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { heap: 190 * 1024, input_buffer: 256, window: 128 }
+    }
+}
+
+/// A virtual board. Clones are handles of the same board.
+///
+/// The interpreter runs until the last `Board` and the last [`Port`] of it are dropped.
+#[derive(Debug, Clone)]
+pub struct Board {
+    handle: Arc<Handle>,
+}
+
+impl Board {
+    /// Switches a new board on. It boots while this returns: connect, and wait for what you expect of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoFirmware`] or [`Error::WrongFirmware`] if there is no MicroPython to run.
+    pub fn start(options: &Options) -> Result<Self, Error> {
+        vm::prepare()?;
+        let handle = Arc::new(Handle { wire: Arc::new(Wire::default()), crash: Arc::default() });
+        let (wire, crash, options) = (handle.wire.clone(), handle.crash.clone(), options.clone());
+        thread::Builder::new()
+            .name("belay-sim".into())
+            .stack_size(STACK)
+            .spawn(move || live(&wire, &crash, &options))
+            .map_err(|error| Error::Interpreter(format!("no thread for it: {error}")))?;
+        Ok(Self { handle })
+    }
+
+    /// Opens the board's line. A port that was open before reads end-of-file from now on.
+    #[must_use]
+    pub fn connect(&self) -> Port {
+        Port::new(self.handle.clone())
+    }
+
+    /// Presses the reset button.
+    pub fn reset(&self) {
+        self.handle.wire.set_power(Power::Reset);
+    }
+
+    /// Why the board is dead: the interpreter's trap, or `None` while it lives. [`Board::reset`] revives it.
+    #[must_use]
+    pub fn crash(&self) -> Option<String> {
+        self.handle.crash.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What boards and ports share; dropping the last one switches the board off.
+pub(crate) struct Handle {
+    pub(crate) wire: Arc<Wire>,
+    crash: Arc<Mutex<Option<String>>>,
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").finish_non_exhaustive()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.wire.set_power(Power::Off);
+    }
+}
+
+/// The life of a board, from power-on to power-off.
+fn live(wire: &Arc<Wire>, crash: &Mutex<Option<String>>, options: &Options) {
+    let serial = Serial { input_buffer: options.input_buffer, window: options.window, ctrl_c_clears: true };
+    let memory = Memory { heap: options.heap, frames: 2048 };
+    let mut mode = ReplMode::Friendly;
+    loop {
+        let (exit, last_mode) = match Vm::boot(wire.clone(), serial.clone(), memory, mode) {
+            Ok(mut vm) => {
+                let mut exit = vm.run();
+                if matches!(exit, Exit::SoftReset)
+                    && let Err(halt) = vm.write(b"MPY: soft reboot\r\n")
+                {
+                    exit = Exit::Halted(halt);
+                }
+                (exit, vm.mode())
+            }
+            Err(error) => (Exit::Crashed(error.to_string()), mode),
+        };
+        mode = match exit {
+            Exit::SoftReset => last_mode,
+            Exit::Halted(Halt::Reset) => ReplMode::Friendly,
+            Exit::Halted(Halt::Off) => return,
+            Exit::Crashed(reason) => {
+                *crash.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+                wire.hang_up();
+                match wait_for_reset(wire) {
+                    Halt::Off => return,
+                    Halt::Reset => ReplMode::Friendly,
+                }
+            }
+        };
+        *crash.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+fn wait_for_reset(wire: &Wire) -> Halt {
+    let mut unheard = Vec::new();
+    loop {
+        match wire.receive(&mut unheard) {
+            Power::On => wire.wait(None),
+            Power::Reset => return Halt::Reset,
+            Power::Off => return Halt::Off,
+        }
+        unheard.clear();
+    }
+}

@@ -1,0 +1,162 @@
+//! One MicroPython interpreter: started, fed with bytes, thrown away at a reset.
+
+mod host;
+mod imports;
+mod patch;
+
+use std::sync::{Arc, OnceLock};
+
+use wasmi::{CompilationMode, Config, Engine, Func, Instance, Linker, Module, Store, Val};
+
+pub(crate) use host::{Halt, Serial};
+use host::{Handles, Host, read, write};
+use patch::address;
+
+use crate::wire::Wire;
+use crate::{Error, firmware};
+
+/// The REPL that a board starts in, kept over a soft reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReplMode {
+    Friendly,
+    Raw,
+}
+
+/// Sizes of a board's memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Memory {
+    /// Bytes of the garbage-collected heap.
+    pub(crate) heap: u32,
+    /// Words for Python frames, which bound the recursion.
+    pub(crate) frames: u32,
+}
+
+/// Why [`Vm::run`] returned.
+#[derive(Debug)]
+pub(crate) enum Exit {
+    /// Ctrl-D on an empty line, or `SystemExit`.
+    SoftReset,
+    Halted(Halt),
+    /// The interpreter trapped, as a board that meets a hard fault.
+    Crashed(String),
+}
+
+struct Build {
+    engine: Engine,
+    module: Module,
+    linker: Linker<Host>,
+}
+
+/// The build, compiled once a process.
+fn build() -> Result<&'static Build, Error> {
+    static BUILD: OnceLock<Build> = OnceLock::new();
+    static LOADING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    if let Some(build) = BUILD.get() {
+        return Ok(build);
+    }
+    let _one_at_a_time = LOADING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(build) = BUILD.get() {
+        return Ok(build);
+    }
+    let wasm = patch::apply(&firmware::load()?)?;
+    let mut config = Config::default();
+    config.consume_fuel(true).compilation_mode(CompilationMode::Eager);
+    let engine = Engine::new(&config);
+    let module = Module::new(&engine, &wasm[..]).map_err(broken)?;
+    let linker = imports::linker(&engine, &module).map_err(broken)?;
+    Ok(BUILD.get_or_init(|| Build { engine, module, linker }))
+}
+
+fn broken(error: wasmi::Error) -> Error {
+    Error::Interpreter(error.to_string())
+}
+
+/// Loads and compiles the interpreter's build, so that what can fail fails before a board's thread starts.
+pub(crate) fn prepare() -> Result<(), Error> {
+    build().map(|_| ())
+}
+
+pub(crate) struct Vm {
+    store: Store<Host>,
+    process_char: Func,
+    handles: Handles,
+}
+
+impl Vm {
+    /// Powers an interpreter up to its first prompt.
+    pub(crate) fn boot(wire: Arc<Wire>, serial: Serial, memory: Memory, mode: ReplMode) -> Result<Self, Error> {
+        let build = build()?;
+        let mut store = Store::new(&build.engine, Host::new(wire, serial));
+        store.set_fuel(imports::SLICE).map_err(broken)?;
+        let instance = build.linker.instantiate_and_start(&mut store, &build.module).map_err(broken)?;
+        let missing = || Error::Interpreter("the MicroPython build lacks an export".into());
+        let handles = Handles {
+            memory: instance.get_memory(&store, "memory").ok_or_else(missing)?,
+            table: instance.get_table(&store, "__indirect_function_table").ok_or_else(missing)?,
+            stack_pointer: instance.get_global(&store, patch::STACK_POINTER).ok_or_else(missing)?,
+        };
+        store.data_mut().handles = Some(handles);
+        let process_char = instance.get_func(&store, "mp_js_repl_process_char").ok_or_else(missing)?;
+        let mut vm = Self { store, process_char, handles };
+        vm.start(&instance, memory, mode).map_err(broken)?;
+        Ok(vm)
+    }
+
+    fn start(&mut self, instance: &Instance, memory: Memory, mode: ReplMode) -> Result<(), wasmi::Error> {
+        self.call_export(instance, "__wasm_call_ctors", &[])?;
+        self.call_export(instance, "mp_js_init", &[Val::I32(memory.frames as i32), Val::I32(memory.heap as i32)])?;
+        let bytes = self.handles.memory.data_mut(&mut self.store);
+        // Boards collect when the heap is full, not every 16 KB.
+        write(bytes, address::GC_THRESHOLD, &u32::MAX.to_le_bytes());
+        write(bytes, address::REPL_MODE, &u32::from(mode == ReplMode::Raw).to_le_bytes());
+        self.call_export(instance, "mp_js_repl_init", &[])
+    }
+
+    fn call_export(&mut self, instance: &Instance, name: &str, args: &[Val]) -> Result<(), wasmi::Error> {
+        let function = instance
+            .get_func(&self.store, name)
+            .ok_or_else(|| wasmi::Error::new(format!("the MicroPython build lacks {name}")))?;
+        imports::call(&mut self.store, function, args, &mut [])
+    }
+
+    /// Feeds the REPL from the line until it ends.
+    pub(crate) fn run(&mut self) -> Exit {
+        const FORCED_EXIT: i32 = 0x100;
+        loop {
+            let (bytes, host) = self.handles.memory.data_and_store_mut(&mut self.store);
+            let byte = match host.next_byte(bytes) {
+                Ok(Some(byte)) => byte,
+                Ok(None) => {
+                    // Ctrl-C for a program that has ended.
+                    write(bytes, address::PENDING_EXCEPTION, &0_u32.to_le_bytes());
+                    continue;
+                }
+                Err(halt) => return Exit::Halted(halt),
+            };
+            let mut result = [Val::I32(0)];
+            if let Err(error) = imports::call(&mut self.store, self.process_char, &[Val::I32(byte.into())], &mut result) {
+                return match error.downcast_ref::<Halt>() {
+                    Some(halt) => Exit::Halted(*halt),
+                    None => Exit::Crashed(error.to_string()),
+                };
+            }
+            if matches!(result, [Val::I32(value)] if value & FORCED_EXIT != 0) {
+                return Exit::SoftReset;
+            }
+        }
+    }
+
+    /// The REPL that is on.
+    pub(crate) fn mode(&self) -> ReplMode {
+        match read(self.handles.memory.data(&self.store), address::REPL_MODE) {
+            1 => ReplMode::Raw,
+            _ => ReplMode::Friendly,
+        }
+    }
+
+    /// Writes to the line as the board's C code does.
+    pub(crate) fn write(&mut self, text: &[u8]) -> Result<(), Halt> {
+        let (bytes, host) = self.handles.memory.data_and_store_mut(&mut self.store);
+        host.write(bytes, text)
+    }
+}

@@ -1,0 +1,265 @@
+//! Small repairs to the WebAssembly build, because it was made for browsers and a board is not one.
+//!
+//! The official build cannot wait: its delays spin on a clock, its raw-paste reader returns zeros for ever, its
+//! collector only sets a flag that is looked at between two executions, and its heap grows without bound. All of these
+//! are functions of a line or two, so they get new bodies here that ask the host through *doors*: imports that serve
+//! JavaScript objects and can never be reached on a board. Function numbers are safe to use because only one build is
+//! accepted (see [`crate::firmware`]).
+
+use crate::Error;
+
+/// The host waits: parameters are milliseconds and microseconds.
+pub(crate) const DOOR_DELAY: &str = "call0";
+/// The host answers a question, one of the `ASK_` numbers.
+pub(crate) const DOOR_ASK: &str = "js_check_existing";
+
+/// The next byte of a raw-paste transfer, -1 at its end, or [`INTERRUPTED`].
+pub(crate) const ASK_PASTE_BYTE: i32 = 0;
+/// The compiler needs no more of a raw-paste transfer.
+pub(crate) const ASK_PASTE_CLOSE: i32 = 1;
+/// Microseconds since power-on, modulo 2^32.
+pub(crate) const ASK_TICKS_US: i32 = 2;
+
+/// Answer to [`ASK_PASTE_BYTE`]: Ctrl-C ended the transfer.
+pub(crate) const INTERRUPTED: i32 = -2;
+
+/// Name under which the C stack pointer is exported.
+pub(crate) const STACK_POINTER: &str = "stack_pointer";
+
+/// Addresses of MicroPython's state in linear memory.
+pub(crate) mod address {
+    /// `mp_state_ctx`.
+    const STATE: u32 = 185_108;
+    /// `mp_state_ctx.thread.mp_pending_exception`.
+    pub(crate) const PENDING_EXCEPTION: u32 = STATE + 40;
+    /// `mp_state_ctx.vm.mp_kbd_exception`, an exception object.
+    pub(crate) const KEYBOARD_INTERRUPT: u32 = STATE + 68;
+    /// Its traceback.
+    pub(crate) const KEYBOARD_INTERRUPT_TRACEBACK: u32 = STATE + 76;
+    /// `mp_state_ctx.vm.sched_state`, 16 bits: 1 idle, 0 pending, -1 locked.
+    pub(crate) const SCHEDULER_STATE: u32 = STATE + 252;
+    /// `mp_state_ctx.mem.gc_alloc_threshold`, in blocks of 16 bytes.
+    pub(crate) const GC_THRESHOLD: u32 = STATE + 940;
+    /// `mp_interrupt_char`.
+    pub(crate) const INTERRUPT_CHAR: u32 = 178_872;
+    /// `pyexec_mode_kind`: 0 friendly, 1 raw.
+    pub(crate) const REPL_MODE: u32 = 186_084;
+    /// `__THREW__`, which `setjmp` looks at after every call, and the value thrown.
+    pub(crate) const THREW: u32 = 186_852;
+}
+
+const CALL0: u32 = 21;
+const JS_CHECK_EXISTING: u32 = 31;
+const NLR_JUMP: u32 = 66;
+
+/// Function numbers of what is replaced.
+const MAX_NEW_SPLIT: u32 = 1277;
+const PASTE_CLOSE: u32 = 1252;
+const PASTE_BYTE: u32 = 1253;
+const DELAY_MS: u32 = 1286;
+const DELAY_US: u32 = 1288;
+const TICKS_US: u32 = 1289;
+const TICKS_CPU: u32 = 1290;
+
+const IMPORTED_FUNCTIONS: u32 = 60;
+
+/// Returns the module with its repairs.
+pub(crate) fn apply(module: &[u8]) -> Result<Vec<u8>, Error> {
+    rewrite(module).ok_or(Error::Interpreter("the MicroPython build has not the expected layout".into()))
+}
+
+fn rewrite(module: &[u8]) -> Option<Vec<u8>> {
+    const EXPORT: u8 = 7;
+    const CODE: u8 = 10;
+    let mut out = module.get(..8)?.to_vec();
+    let mut rest = Reader(module.get(8..)?);
+    while let Some(id) = rest.byte() {
+        let size = rest.number()?;
+        let content = rest.take(size)?;
+        let content = match id {
+            EXPORT => export_stack_pointer(content)?,
+            CODE => replace_bodies(content)?,
+            _ => content.to_vec(),
+        };
+        out.push(id);
+        push_sized(&mut out, &content)?;
+    }
+    Some(out)
+}
+
+/// `setjmp` and `longjmp` live in the host, which therefore moves the C stack pointer on every Python call: as a
+/// global it costs nothing, as the exported function it would cost a call into the interpreter.
+fn export_stack_pointer(section: &[u8]) -> Option<Vec<u8>> {
+    const GLOBAL: u8 = 3;
+    const STACK_POINTER_INDEX: u8 = 0;
+    let mut rest = Reader(section);
+    let count = rest.number()?;
+    let mut out = Vec::with_capacity(section.len() + 32);
+    push_number(&mut out, count.checked_add(1)?);
+    out.extend_from_slice(rest.0);
+    push_sized(&mut out, STACK_POINTER.as_bytes())?;
+    out.extend_from_slice(&[GLOBAL, STACK_POINTER_INDEX]);
+    Some(out)
+}
+
+fn replace_bodies(section: &[u8]) -> Option<Vec<u8>> {
+    let bodies = new_bodies();
+    let mut rest = Reader(section);
+    let count = rest.number()?;
+    let mut out = Vec::with_capacity(section.len() + 1024);
+    push_number(&mut out, count);
+    for function in IMPORTED_FUNCTIONS..IMPORTED_FUNCTIONS.checked_add(count)? {
+        let size = rest.number()?;
+        let old = rest.take(size)?;
+        let new = bodies.iter().find(|(number, _)| *number == function);
+        push_sized(&mut out, new.map_or(old, |(_, body)| &body.0))?;
+    }
+    Some(out)
+}
+
+fn new_bodies() -> Vec<(u32, Body)> {
+    vec![
+        // The heap is what mp_js_init was given; gc.mem_free() no longer counts 128 MB that might come.
+        (MAX_NEW_SPLIT, Body::new(0).constant(0).end()),
+        (DELAY_MS, Body::new(0).local(0).constant(0).call(CALL0).end()),
+        (DELAY_US, Body::new(0).constant(0).local(0).call(CALL0).end()),
+        (TICKS_US, Body::new(0).constant(ASK_TICKS_US).call(JS_CHECK_EXISTING).end()),
+        (TICKS_CPU, Body::new(0).constant(ASK_TICKS_US).call(JS_CHECK_EXISTING).end()),
+        (PASTE_CLOSE, Body::new(0).constant(ASK_PASTE_CLOSE).call(JS_CHECK_EXISTING).drop().end()),
+        (
+            PASTE_BYTE,
+            Body::new(1)
+                .constant(ASK_PASTE_BYTE)
+                .call(JS_CHECK_EXISTING)
+                .tee(1)
+                .constant(INTERRUPTED)
+                .equal()
+                .begin_if()
+                .constant(address::KEYBOARD_INTERRUPT_TRACEBACK as i32)
+                .constant(0)
+                .store()
+                .constant(address::KEYBOARD_INTERRUPT as i32)
+                .call(NLR_JUMP)
+                .end_if()
+                .local(1)
+                .end(),
+        ),
+    ]
+}
+
+/// A function body under assembly.
+struct Body(Vec<u8>);
+
+impl Body {
+    /// Starts a body with that many `i32` locals.
+    fn new(locals: u8) -> Self {
+        const I32: u8 = 0x7f;
+        Self(if locals == 0 { vec![0] } else { vec![1, locals, I32] })
+    }
+
+    fn op(mut self, code: u8, operand: u32) -> Self {
+        self.0.push(code);
+        push_number(&mut self.0, operand);
+        self
+    }
+
+    fn plain(mut self, code: &[u8]) -> Self {
+        self.0.extend_from_slice(code);
+        self
+    }
+
+    fn constant(mut self, value: i32) -> Self {
+        self.0.push(0x41);
+        let mut value = value;
+        loop {
+            let low = (value & 0x7f) as u8;
+            value >>= 7;
+            let done = (value == 0 && low & 0x40 == 0) || (value == -1 && low & 0x40 != 0);
+            self.0.push(if done { low } else { low | 0x80 });
+            if done {
+                return self;
+            }
+        }
+    }
+
+    fn local(self, index: u32) -> Self {
+        self.op(0x20, index)
+    }
+
+    fn tee(self, index: u32) -> Self {
+        self.op(0x22, index)
+    }
+
+    fn call(self, function: u32) -> Self {
+        self.op(0x10, function)
+    }
+
+    fn store(self) -> Self {
+        self.plain(&[0x36, 2, 0])
+    }
+
+    fn equal(self) -> Self {
+        self.plain(&[0x46])
+    }
+
+    fn drop(self) -> Self {
+        self.plain(&[0x1a])
+    }
+
+    fn begin_if(self) -> Self {
+        self.plain(&[0x04, 0x40])
+    }
+
+    fn end_if(self) -> Self {
+        self.plain(&[0x0b])
+    }
+
+    fn end(self) -> Self {
+        self.plain(&[0x0b])
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn byte(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    fn number(&mut self) -> Option<u32> {
+        let mut value = 0;
+        for shift in (0..35).step_by(7) {
+            let byte = self.byte()?;
+            value |= u32::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    fn take(&mut self, size: u32) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(size as usize)?;
+        self.0 = rest;
+        Some(taken)
+    }
+}
+
+fn push_number(out: &mut Vec<u8>, mut value: u32) {
+    loop {
+        let low = (value & 0x7f) as u8;
+        value >>= 7;
+        out.push(if value == 0 { low } else { low | 0x80 });
+        if value == 0 {
+            return;
+        }
+    }
+}
+
+fn push_sized(out: &mut Vec<u8>, content: &[u8]) -> Option<()> {
+    push_number(out, u32::try_from(content.len()).ok()?);
+    out.extend_from_slice(content);
+    Some(())
+}
