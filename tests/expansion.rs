@@ -1,0 +1,196 @@
+//! What the macros hand to the runtime, seen by a recorder in the runtime's place: names, options, hashes, and the
+//! line of every Python line for every form of a body.
+
+use std::time::Duration;
+
+/// Stands where the facade stands: the real data types, and a call that only says what it was given.
+mod recorder {
+    pub struct Device;
+
+    impl AsRef<Self> for Device {
+        fn as_ref(&self) -> &Self {
+            self
+        }
+    }
+
+    pub mod __private {
+        pub use belay::__private::{Kind, Origin, Scope, Task};
+
+        use super::Device;
+
+        pub struct Args(Call);
+
+        #[derive(Clone, Debug)]
+        pub struct Call {
+            pub task: &'static Task,
+            pub values: Vec<String>,
+        }
+
+        impl Args {
+            pub fn new(task: &'static Task) -> Self {
+                Self(Call { task, values: Vec::new() })
+            }
+
+            pub fn push<T: std::fmt::Debug + ?Sized>(&mut self, value: &T) {
+                self.0.values.push(format!("{value:?}"));
+            }
+        }
+
+        pub fn call<R: From<Call> + Send + 'static>(
+            _: &Device,
+            Args(call): Args,
+        ) -> impl Future<Output = R> + Send + 'static + use<R> {
+            std::future::ready(R::from(call))
+        }
+    }
+}
+
+use recorder::__private::{Call, Kind};
+use recorder::Device;
+
+/// Runs a future that never waits.
+fn ready<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    match future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+        std::task::Poll::Ready(value) => value,
+        std::task::Poll::Pending => panic!("the recorder does not wait"),
+    }
+}
+
+const LINE: u32 = line!();
+
+#[belay::device(crate = "crate::recorder")]
+trait Recorded {
+    #[belay::setup(timeout = "10s")]
+    async fn prepare(&self) -> Result<(), Call> {
+        r#"
+        # A comment.
+        total = 0
+
+        def add(n: int) -> int:
+            """Adds."""
+            global total
+            total += n
+            return total
+        "#
+    }
+
+    #[belay::task(timeout = "250ms", idempotent, name = "py_add")]
+    async fn add(&self, count: u8, text: &str, r#type: Option<f32>) -> Call {
+        "return add(count), text, type"
+    }
+
+    #[belay::task]
+    async fn escapes(&self) -> Call {
+        "x = 1; y = \"\x41\"
+         z = 3; \
+         w = 4
+         return x, y, z, w"
+    }
+
+    #[belay::task(file = "ui/py/right.py")]
+    async fn file(&self) -> Call;
+}
+
+/// A setup gives nothing back: its call comes as the error.
+impl From<Call> for Result<(), Call> {
+    fn from(call: Call) -> Self {
+        Err(call)
+    }
+}
+
+macro_rules! alone {
+    ($body:expr) => {
+        #[belay::task(crate = "recorder")]
+        async fn from_a_macro(device: &Device) -> Call {
+            $body
+        }
+    };
+}
+
+alone!(
+    r##"
+
+    return (1,
+            2)
+    "##
+);
+
+/// The lines of the deployed source, with the lines of this file (or of the body's) that they come from.
+fn lines(call: &Call) -> Vec<(&'static str, u32)> {
+    let origin = &call.task.origin;
+    assert_eq!(origin.lines.len(), origin.text.len());
+    assert_eq!(origin.lines.len(), call.task.source.split('\n').count());
+    call.task.source.split('\n').zip(origin.lines.iter().copied()).collect()
+}
+
+#[test]
+fn a_setup_is_module_text() {
+    let call = ready(Device.prepare()).unwrap_err();
+    let task = call.task;
+    assert_eq!(
+        (task.name, task.kind, task.params, task.timeout),
+        ("prepare", Kind::Setup, &[][..], Some(Duration::from_secs(10)))
+    );
+    let first = LINE + 8;
+    assert_eq!(
+        lines(&call),
+        [
+            ("total=0", first),
+            ("def add(n):", first + 2),
+            (" global total", first + 4),
+            (" total+=n", first + 5),
+            (" return total", first + 6)
+        ]
+    );
+    assert_eq!(task.origin.file, file!());
+    assert_eq!(task.origin.text[1], "def add(n: int) -> int:");
+    assert_eq!(task.scope.key, concat!(module_path!(), "::Recorded"));
+    assert_eq!(task.scope.setups.iter().map(|setup| setup.name).collect::<Vec<_>>(), ["prepare"]);
+}
+
+#[test]
+fn a_task_is_a_function() {
+    let call = ready(Device.add(7, "a", None));
+    let task = call.task;
+    assert_eq!((task.name, task.kind, task.params), ("py_add", Kind::Task, &["count", "text", "type"][..]));
+    assert_eq!((task.timeout, task.idempotent), (Some(Duration::from_millis(250)), true));
+    assert_eq!(call.values, ["7", "\"a\"", "None"]);
+    assert_eq!(
+        lines(&call),
+        [("def py_add(count,text,type):", LINE + 19), (" return add(count),text,type", LINE + 20)]
+    );
+    let fnv1a = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    assert_eq!(task.hash, task.source.bytes().fold(0xcbf2_9ce4_8422_2325, fnv1a));
+}
+
+#[test]
+fn escaped_and_continued_lines_are_found() {
+    let first = LINE + 25;
+    assert_eq!(
+        lines(&ready(Device.escapes())),
+        [
+            ("def escapes():", first - 1),
+            (" x=1;y=\"A\"", first),
+            (" z=3;w=4", first + 1),
+            (" return x,y,z,w", first + 3)
+        ]
+    );
+}
+
+#[test]
+fn a_body_in_a_file_has_the_lines_of_that_file() {
+    let call = ready(Device.file());
+    assert_eq!(lines(&call), [("def file():", LINE + 32), (" return 1", 1)]);
+    assert!(call.task.origin.file.ends_with("tests/ui/py/right.py"), "{}", call.task.origin.file);
+}
+
+#[test]
+fn a_body_out_of_a_macro_has_the_lines_where_it_was_written() {
+    let call = ready(from_a_macro(&Device));
+    let first = lines(&call)[1].1;
+    assert_eq!(lines(&call)[1..], [(" return(1,", first), ("2)", first + 1)]);
+    let source = std::fs::read_to_string(file!()).unwrap();
+    assert_eq!(source.lines().nth(first as usize - 1), Some("    return (1,"));
+    assert_eq!(call.task.scope.key, module_path!());
+}
