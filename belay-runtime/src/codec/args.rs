@@ -160,7 +160,8 @@ pub struct LiteralOptions {
     pub decimals: bool,
     /// How wide the board's floats are: 64, 32, or 30 bits. Wider values are rounded before they are sent.
     pub float_bits: u8,
-    /// A function on the board that makes a list of a typecode and bytes. Without one, lists travel as text.
+    /// What opens the call of a function on the board that makes a list of a typecode and bytes: with `f(`, a list
+    /// of numbers is `f('h',b'…')`. Without one, lists travel as text.
     pub unpack: Option<String>,
 }
 

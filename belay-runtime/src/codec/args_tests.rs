@@ -171,15 +171,15 @@ fn long_lists_of_numbers_are_kept_packed_at_the_smallest_width() {
     let list: Vec<i16> = (0..20).collect();
     assert_eq!(show(&list), format!("[{text}]"));
     assert_eq!(show(&vec![0.5_f32; 16]), format!("[{}]", vec![".5"; 16].join(",")));
-    let unpack = LiteralOptions { unpack: Some("_b.l".to_owned()), raw: true, ..modern() };
+    let unpack = LiteralOptions { unpack: Some("_b(-3,".to_owned()), raw: true, ..modern() };
     assert_eq!(
         to_literal(&(1, &list[..16]), &unpack).unwrap(),
-        b"(1,_b.l('B',b'\0\\1\\2\\3\\4\\5\x06\x07\x08\x09\\n\x0b\x0c\\r\x0e\x0f'))"
+        b"(1,_b(-3,'B',b'\0\\1\\2\\3\\4\\5\x06\x07\x08\x09\\n\x0b\x0c\\r\x0e\x0f'))"
     );
     let narrow = LiteralOptions { float_bits: 32, ..unpack };
     assert_eq!(
         to_literal(&vec![2.0; 16], &narrow).unwrap(),
-        [b"_b.l('f',b'".as_slice(), &b"\0\0\0@".repeat(16), b"')"].concat()
+        [b"_b(-3,'f',b'".as_slice(), &b"\0\0\0@".repeat(16), b"')"].concat()
     );
 
     // No list of numbers of one type.

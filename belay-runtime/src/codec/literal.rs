@@ -138,7 +138,7 @@ pub(super) fn numbers(value: Numbers<'_>, options: &LiteralOptions, out: &mut Ve
         data
     };
     out.extend_from_slice(unpack.as_bytes());
-    out.extend_from_slice(&[b'(', b'\'', code, b'\'', b',']);
+    out.extend_from_slice(&[b'\'', code, b'\'', b',']);
     bytes(data, options, out);
     out.push(b')');
 }
