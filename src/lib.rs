@@ -1,9 +1,66 @@
 //! Typed async Rust calls into MicroPython boards.
+//!
+//! Python bodies stand in the Rust source. A macro turns them into typed methods; the runtime puts each body on the
+//! board once, calls it in one turn of the line, and gives back a typed value or a typed error.
+//!
+//! ```
+//! use belay::{Device, Result};
+//!
+//! /// What a Pico with its built-in temperature sensor can do.
+//! #[belay::device]
+//! trait Thermometer {
+//!     /// Runs by itself, once per boot of the board, before the first task.
+//!     #[belay::setup]
+//!     async fn open(&self) -> Result<()> {
+//!         r#"
+//!         from machine import ADC
+//!         sensor = ADC(4)
+//!         "#
+//!     }
+//!
+//!     /// Degrees Celsius.
+//!     #[belay::task(timeout = "2s")]
+//!     async fn read_temp(&self) -> Result<f32> {
+//!         r#"
+//!         volts = sensor.read_u16() * 3.3 / 65535
+//!         return 27 - (volts - 0.706) / 0.001721
+//!         "#
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<()> {
+//! // A virtual board, from the feature `sim`. On hardware: "/dev/ttyACM0", "COM3", "tcp://host:port".
+//! let sensor = Device::open("sim:pico").await?;
+//! let celsius = sensor.read_temp().await?;
+//! assert!((0.0..60.0).contains(&celsius));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - [`macro@device`], [`macro@task`], [`macro@setup`]: what the macros accept, with their options.
+//! - [`Device`]: opening a board. [`Session`]: output, resets, ad-hoc code, counters.
+//! - [`Error`]: what can go wrong, sorted by what a caller can do about it.
+//!
+//! # What a call promises
+//!
+//! - It ends within its deadline with the right value or a typed [`Error`].
+//! - User code runs at most once, unless the task is `idempotent`: nothing is sent again without the board's own count as
+//!   proof that it did not run.
+//! - A call that is dropped or late stops the board, and the next call begins only when the board has proved that it
+//!   listens.
+//! - What a task prints goes to [`Session::output`] and is never mixed with replies.
+//!
+//! # Features
+//!
+//! - `syntax` (default): Python is parsed, checked and made smaller when the program is compiled.
+//! - `sim`: virtual boards in this process. A debug build needs an optimised interpreter: in the workspace's `Cargo.toml`
+//!   write `[profile.dev.package."*"]` and `opt-level = 3`.
 
 pub use belay_macros::{device, setup, task};
 pub use belay_runtime::{
     AfterTimeout, Builder, Capabilities, Device, Error, Exception, Frame, Line, Output, Printed, Result, Session, Source,
-    Traffic,
+    Traffic, Trust, codec,
 };
 
 #[doc(hidden)]
