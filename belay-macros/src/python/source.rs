@@ -230,4 +230,21 @@ mod tests {
         let numbers: Vec<u32> = Source::literal(&literal).lines.iter().map(|line| line.start().line).collect();
         assert_eq!(numbers, [numbers[0], numbers[0]]);
     }
+
+    #[test]
+    fn the_text_is_the_value_of_the_literal() {
+        for rust in [
+            "\"\"",
+            "r\"\"",
+            "r###\"a\"##b\"###",
+            r#""\\ \" \' \n\t\0 \x7f \u{e9}\u{1_F4_0D} é 日本""#,
+            "\"a\\\n\t \n  b \\\n\"",
+            "\"\\n\\n\"",
+            "\"\n\n\"",
+        ] {
+            let literal: LitStr = syn::parse_str(rust).unwrap();
+            let lines: Vec<String> = source(rust).lines.into_iter().map(|line| line.text).collect();
+            assert_eq!(lines.join("\n"), literal.value(), "{rust}");
+        }
+    }
 }
