@@ -57,6 +57,11 @@ trait Meaning {
     }
 
     #[belay::task]
+    async fn adc(&self) -> Result<u16> {
+        "return 1"
+    }
+
+    #[belay::task]
     async fn hidden(&self, time: u8) -> Result<u8> {
         "return time"
     }

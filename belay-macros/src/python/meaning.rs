@@ -15,6 +15,8 @@ pub(crate) struct Namespace {
     names: Vec<String>,
     /// Imports of the setups.
     imports: Vec<String>,
+    /// All names that a setup defines, as long as nobody silenced the line.
+    defined: Vec<String>,
     /// Whether there may be names that nobody can see.
     open: bool,
     alone: bool,
@@ -44,8 +46,11 @@ impl Namespace {
     pub(crate) fn add_setup(&mut self, module: &Module) {
         for binding in &module.scope.bindings {
             self.names.push(binding.name.text.clone());
-            if binding.how == How::Import && !module.is_silenced(&binding.name.range) {
-                self.imports.push(binding.name.text.clone());
+            if !module.is_silenced(&binding.name.range) {
+                self.defined.push(binding.name.text.clone());
+                if binding.how == How::Import {
+                    self.imports.push(binding.name.text.clone());
+                }
             }
         }
         self.add_task(module);
@@ -61,6 +66,12 @@ impl Namespace {
     /// Judges the body of a task, which is the first function of the module.
     pub(crate) fn task(&self, module: &Module, promise: Promise) -> Vec<Slip> {
         let mut slips = self.undefined(module);
+        // The `def` itself is the first thing that the module defines.
+        if let Some(own) = module.scope.bindings.first().map(|binding| &binding.name)
+            && self.defined.contains(&own.text)
+        {
+            slips.push(Slip { range: own.range.clone(), what: What::HidesSetup(own.text.clone()) });
+        }
         if let Some(function) = module.scope.children.first() {
             slips.extend(self.hidden(module, function));
             if let Some(yields) = &function.yields {

@@ -154,9 +154,9 @@ fn report(function: &Function, file: Option<&str>, draft: &Draft, slips: &[slip:
         let what = slip.what.to_string();
         let problem = |excerpt| Problem::Python { function: &name, what: &what, excerpt };
         // What the `def` is to blame for stands in the Rust signature.
-        let param = function.params.iter().map(|param| &param.ident).find(|ident| slip.what.is_parameter(ident));
-        match param {
-            Some(param) => problems.add(param, &problem("")),
+        let param = function.params.iter().map(|param| &param.ident).find(|param| slip.what.is_about(Some(param)));
+        match param.or(slip.what.is_about(None).then_some(&function.sig.ident)) {
+            Some(ident) => problems.add(ident, &problem("")),
             None => problems.add(body.token(), &problem(&excerpt::excerpt(file, draft, &slip.range))),
         }
     }

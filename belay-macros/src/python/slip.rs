@@ -3,6 +3,10 @@
 use std::fmt;
 use std::ops::Range;
 
+use proc_macro2::Ident;
+
+use crate::model::python_ident;
+
 /// Something wrong at a place of a Python text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Slip {
@@ -38,6 +42,7 @@ pub(crate) enum What {
         name: String,
         in_setup: bool,
     },
+    HidesSetup(String),
 }
 
 /// What to do about an undefined name.
@@ -52,9 +57,13 @@ pub(crate) enum Hint {
 }
 
 impl What {
-    /// Whether the parameter of the task, not its body, is the place to show.
-    pub(crate) fn is_parameter(&self, ident: &proc_macro2::Ident) -> bool {
-        matches!(self, Self::ShadowsImport { name, in_setup: true } if crate::model::python_ident(ident) == *name)
+    /// Whether the place to show is this parameter, or without one the name of the task, and not the body.
+    pub(crate) fn is_about(&self, parameter: Option<&Ident>) -> bool {
+        match (self, parameter) {
+            (Self::ShadowsImport { name, in_setup: true }, Some(parameter)) => python_ident(parameter) == *name,
+            (Self::HidesSetup(_), None) => true,
+            _ => false,
+        }
     }
 }
 
@@ -107,6 +116,11 @@ impl fmt::Display for What {
                 let place = if *in_setup { "in a setup" } else { "in this body" };
                 write!(f, "the parameter `{name}` and the import `{name}` {place} hide each other; rename one")
             }
+            Self::HidesSetup(name) => write!(
+                f,
+                "a setup of this trait defines `{name}`, and the task would take its place, because they share one \
+                 namespace on the board; rename one, or choose another name on the board with `name = \"…\"`"
+            ),
         }
     }
 }

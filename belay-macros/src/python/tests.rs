@@ -148,6 +148,12 @@ fn a_parameter_does_not_share_a_name_with_an_import() {
 }
 
 #[test]
+fn a_task_does_not_take_the_place_of_what_a_setup_defines() {
+    one(task_with("read = 1", "-> Result<u8>", "return count"), "a setup of this trait defines `read`");
+    assert_eq!(task_with("read = 1  # noqa", "-> Result<u8>", "return count"), Vec::<String>::new());
+}
+
+#[test]
 fn what_micropython_lacks_is_named() {
     for (python, expected) in [
         ("match count:\n    case 1: return 1", "no `match` statement"),
