@@ -194,9 +194,10 @@ impl Actor {
 
     /// Whether a request that did not answer has run, as the agent counts.
     async fn fate(&mut self, attempt: Attempt, what: &str, until: Instant) -> Result<Fate, Fault> {
+        // That the agent is gone is not believed to a single greeting: its name may have been damaged on the way.
         let status = match attempt.status {
-            Some(status) => status,
-            None => self.resync(until.max(Instant::now() + self.limits.recover)).await?,
+            Some(status @ Status::Present(_)) => status,
+            Some(Status::Absent) | None => self.resync(until.max(Instant::now() + self.limits.recover)).await?,
         };
         match status {
             Status::Present(present) => {
