@@ -12,8 +12,8 @@ use std::{
 };
 
 use belay::{
-    Device, Error, Result, Trust,
     __private::{Args, Kind, Origin, Scope, Task, call},
+    Device, Error, Result, Trust,
 };
 use belay_sim::{Board, Options};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};

@@ -44,7 +44,6 @@ impl Device {
     }
 
     /// Opens a board with other limits than the default ones, or on a line of one's own.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder { limits: Limits::DEFAULT, trust: None }
     }

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{codec::{EncodeError, DecodeError}, exception::Exception};
+use crate::{
+    codec::{DecodeError, EncodeError},
+    exception::Exception,
+};
 
 /// What a call gives back.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -33,6 +33,16 @@ pub trait Suite {
     }
 
     #[belay::task]
+    async fn count_to(&self, n: u32) -> Result<u32> {
+        r#"
+        i = 0
+        while i < n:
+            i += 1
+        return i
+        "#
+    }
+
+    #[belay::task]
     async fn free(&self) -> Result<u32> {
         r#"
         import gc

@@ -12,11 +12,11 @@ mod microbit;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use belay::{Capabilities, Device};
+use belay::Device;
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::{runtime::Runtime, sync::Mutex};
 
-use cases::{CASES, Case};
+use cases::{CASES, Case, Facts, obeys_ctrl_c};
 
 /// How many cases must run on any board.
 const AT_LEAST: usize = 18;
@@ -27,7 +27,7 @@ const LONGEST_CASE: Duration = Duration::from_secs(120);
 struct Target {
     name: String,
     device: Mutex<Device>,
-    capabilities: Capabilities,
+    facts: Facts,
     /// Whatever has to live as long as the board.
     _guard: Option<microbit::Microbit>,
 }
@@ -45,10 +45,10 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     for target in targets {
         let target = Arc::new(target);
-        println!("{}: {}", target.name, target.capabilities);
+        println!("{}: {}", target.name, target.facts.capabilities);
         let mut runs = 0;
         for case in CASES {
-            let reason = (case.left_out)(&target.capabilities);
+            let reason = (case.left_out)(&target.facts);
             match &reason {
                 Some(reason) => println!("{}: left out: {}: {reason}", target.name, case.name),
                 None => runs += 1,
@@ -112,5 +112,7 @@ async fn open(name: &str, spec: &str, guard: Option<microbit::Microbit>) -> Resu
     let device = Device::builder().open_timeout(Duration::from_secs(30)).open(spec).await;
     let device = device.map_err(|error| format!("{name}: {error}"))?;
     let capabilities = device.session().capabilities().ok_or_else(|| format!("{name}: it says nothing of itself"))?;
-    Ok(Target { name: name.to_owned(), device: Mutex::new(device), capabilities, _guard: guard })
+    let obeys_ctrl_c = obeys_ctrl_c(&device).await.map_err(|error| format!("{name}: {error}"))?;
+    let facts = Facts { capabilities, obeys_ctrl_c };
+    Ok(Target { name: name.to_owned(), device: Mutex::new(device), facts, _guard: guard })
 }

@@ -1,8 +1,11 @@
 //! Reply frames inside a board's output: how they look, and how they are told from prints.
 //!
-//! A frame is a two-byte mark, a length, and one MessagePack value of that length. The mark changes with every
-//! call and both sides compute it. Its first byte never occurs in UTF-8, so text cannot look like one; bytes that
-//! do are unmasked because their length and their structure do not fit.
+//! A frame is a head and one MessagePack value, which knows its own length. On a trusted line the head is a mark that
+//! changes with every call and that both sides compute. On a verified line it is a check over the call's number and
+//! the value. Its first byte never occurs in UTF-8, so text cannot look like one; bytes that do are unmasked because
+//! the rest does not fit.
+
+use std::borrow::Cow;
 
 use crate::codec::msgpack::{Limits, Measure, measure};
 
@@ -17,16 +20,23 @@ pub(crate) enum Way {
     Hex,
 }
 
-/// The two bytes that begin the reply of call number `n` of an agent.
-pub(crate) fn mark(n: u32) -> [u8; 2] {
-    let mixed = n.wrapping_mul(1597);
-    [0xf8 | (mixed >> 8 & 7) as u8, mixed as u8]
+/// The three bytes that begin the reply of call number `n` on a trusted line.
+pub(crate) fn mark(n: u32) -> [u8; 3] {
+    let [.., high, low] = n.wrapping_mul(1597).to_be_bytes();
+    [0xf8, high, low]
 }
 
-/// The check that both sides compute over what a verified line carries: a number below 36⁴, changed by any one byte.
-pub(crate) fn check(seed: u32, bytes: &[u8]) -> u32 {
-    // The board's small integers have 30 bits: the product stays below 2²⁶. The modulus is prime.
-    bytes.iter().fold(seed % 1_679_609, |sum, &byte| (sum * 31 + u32::from(byte)) % 1_679_609)
+/// What begins a reply on a verified line, before three bytes of check.
+const VERIFIED: u8 = 0xff;
+
+/// The largest prime below 52⁴: four characters out of 52 can make up for any check.
+pub(crate) const MODULUS: i64 = 7_311_593;
+pub(crate) const FACTOR: i64 = 52;
+
+/// The check that both sides compute over what a verified line carries: changed by any one byte.
+pub(crate) fn check(seed: i64, bytes: &[u8]) -> i64 {
+    // The board's small integers have 30 bits: the product stays below 2²⁹.
+    bytes.iter().fold(seed.rem_euclid(MODULUS), |sum, &byte| (sum * FACTOR + i64::from(byte)) % MODULUS)
 }
 
 /// The payload of an agent that refuses calls until it is greeted again: a byte that no MessagePack value starts with.
@@ -43,78 +53,45 @@ pub(crate) enum Parsed {
     Invalid,
 }
 
-/// The first bytes by which a frame can be found in the output.
-pub(crate) fn needle(form: &Form) -> Vec<u8> {
-    let mark = form.mark;
-    match form.way {
-        Way::Exact => mark.to_vec(),
-        Way::Cooked if mark[1] == b'\n' => vec![mark[0], b'\r', b'\n'],
-        Way::Cooked => mark.to_vec(),
-        Way::Hex => format!("{:02x}{:02x}", mark[0], mark[1]).into_bytes(),
-    }
-}
-
 /// How a frame is read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Form {
-    pub(crate) mark: [u8; 2],
+    /// The number of the call.
+    pub(crate) n: u32,
     pub(crate) way: Way,
-    /// On a verified line three bytes of check follow the payload, seeded with the call's number.
-    pub(crate) seed: Option<u32>,
+    pub(crate) verified: bool,
 }
 
-/// Reads the frame at the start of `output`, which begins with the needle of its mark.
-pub(crate) fn parse(output: &[u8], form: &Form, limits: &Limits) -> Parsed {
-    let way = form.way;
-    let trailer = if form.seed.is_some() { 3 } else { 0 };
-    let head = match decode(output, way, 7) {
-        Ok((head, _)) => head,
-        Err(Stop::Short(head)) => head,
-        Err(Stop::Garbage) => return Parsed::Invalid,
-    };
-    let (start, len) = match head.get(2) {
-        None => return Parsed::Incomplete,
-        Some(&255) => match head.get(3..7).and_then(|b| <[u8; 4]>::try_from(b).ok()) {
-            None => return Parsed::Incomplete,
-            Some(bytes) => (7, u32::from_le_bytes(bytes) as usize),
-        },
-        Some(&len) => (3, len as usize),
-    };
-    if len == 0 || len > limits.size {
-        return Parsed::Invalid;
+/// The first bytes by which a frame can be found in the output.
+pub(crate) fn needle(form: &Form) -> Vec<u8> {
+    let mark = mark(form.n);
+    let plain = if form.verified { &[VERIFIED][..] } else { &mark[..] };
+    match form.way {
+        Way::Exact => plain.to_vec(),
+        Way::Cooked => plain.iter().flat_map(|&b| if b == b'\n' { vec![b'\r', b'\n'] } else { vec![b] }).collect(),
+        Way::Hex => plain.iter().flat_map(|b| format!("{b:02x}").into_bytes()).collect(),
     }
-    // A length that contradicts the value's own first bytes is found out before the rest is waited for.
-    let glimpse = &head[start.min(head.len())..];
-    if !glimpse.is_empty() && glimpse[..1] != REFUSED {
-        match measure(glimpse, limits) {
-            Measure::Invalid => return Parsed::Invalid,
-            Measure::Complete(n) if n != len => return Parsed::Invalid,
-            _ => {}
+}
+
+/// Reads the frame at the start of `output`, which begins with the needle of its form.
+pub(crate) fn parse(output: &[u8], form: &Form, limits: &Limits) -> Parsed {
+    // Undoing what a way did costs time: a little first, because what is no frame mostly shows at once.
+    let mut enough = 64;
+    loop {
+        let (bytes, open) = undo(&output[..enough.min(output.len())], form.way);
+        match read(&bytes, form, limits) {
+            Read::Frame(payload) => {
+                let len = bytes.len() - payload.len();
+                let payload = payload.to_vec();
+                return Parsed::Complete { consumed: taken(output, form.way, len), payload };
+            }
+            Read::Invalid => return Parsed::Invalid,
+            Read::Short if !open => return Parsed::Invalid,
+            Read::Short if enough >= output.len() => return Parsed::Incomplete,
+            Read::Short => enough = enough.saturating_mul(8),
         }
     }
-    // Undoing an escape costs time: not before enough has come.
-    let whole = start + len + trailer;
-    if output.len() < whole * if way == Way::Hex { 2 } else { 1 } {
-        return Parsed::Incomplete;
-    }
-    let (bytes, consumed) = match decode(output, way, whole) {
-        Ok(whole) => whole,
-        Err(Stop::Short(_)) => return Parsed::Incomplete,
-        Err(Stop::Garbage) => return Parsed::Invalid,
-    };
-    let payload = &bytes[start..start + len];
-    if let (Some(seed), &[a, b, c]) = (form.seed, &bytes[start + len..])
-        && u32::from_be_bytes([0, a, b, c]) != check(seed, payload)
-    {
-        return Parsed::Invalid;
-    }
-    if payload == REFUSED || measure(payload, limits) == Measure::Complete(len) {
-        Parsed::Complete { payload: payload.to_vec(), consumed }
-    } else {
-        Parsed::Invalid
-    }
 }
-
 enum Stop {
     /// Fewer bytes than asked for; those that are there (left out where nobody needs them).
     Short(Vec<u8>),

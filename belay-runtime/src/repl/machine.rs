@@ -225,7 +225,9 @@ impl Repl {
         while self.land() {}
         // The start of a landmark must not be taken for output while its end is on the way.
         let held = match self.landmark() {
-            Some((open, _)) => find(&self.received, &open).unwrap_or(self.received.len() - overlap(&self.received, &open)),
+            Some((open, _)) => {
+                find(&self.received, &open).unwrap_or(self.received.len() - overlap(&self.received, &open))
+            }
             None => self.received.len(),
         };
         let held = self.received.split_off(held);

@@ -5,9 +5,9 @@
 
 mod frame;
 mod machine;
-mod understand;
 #[cfg(test)]
 mod tests;
+mod understand;
 
 pub(crate) use frame::{Form, REFUSED, Way, check, mark};
 pub(crate) use machine::{Event, Expect, Lane, Repl, Request};

@@ -12,7 +12,12 @@ fn repl() -> Repl {
 }
 
 fn call(id: u64, n: u32, way: Way) -> Request {
-    Request { id, code: b"_b(3,26)".to_vec(), lane: Lane::Plain, expect: Expect::Frame(Form { mark: mark(n), way, seed: None }) }
+    Request {
+        id,
+        code: b"_b(3,26)".to_vec(),
+        lane: Lane::Plain,
+        expect: Expect::Frame(Form { mark: mark(n), way, seed: None }),
+    }
 }
 
 fn paste(code: &[u8], window: Option<usize>) -> Request {
@@ -153,7 +158,11 @@ fn cooked_and_hexadecimal_frames_are_undone() {
         };
         repl.receive(&[b"OKfff".to_vec(), escaped, b"\x04\x04>".to_vec()].concat());
         let reply = Event::Reply { id: 1, payload: vec![0xc4, 4, b'\n', b'\r', b'\n', 4] };
-        assert_eq!(joined(events(&mut repl)), [Event::Output(b"fff".to_vec()), reply, Event::Done { id: 1 }], "{way:?}");
+        assert_eq!(
+            joined(events(&mut repl)),
+            [Event::Output(b"fff".to_vec()), reply, Event::Done { id: 1 }],
+            "{way:?}"
+        );
     }
 }
 
@@ -167,9 +176,8 @@ fn calls_behind_each_other_are_told_apart() {
     for id in 1..=3 {
         repl.receive(&[b"OKx".to_vec(), frame(id), b"\x04\x04>".to_vec()].concat());
     }
-    let expected: Vec<Event> = (1..=3)
-        .flat_map(|id| [Event::Output(b"x".to_vec()), reply(id), Event::Done { id }])
-        .collect();
+    let expected: Vec<Event> =
+        (1..=3).flat_map(|id| [Event::Output(b"x".to_vec()), reply(id), Event::Done { id }]).collect();
     assert_eq!(events(&mut repl), expected);
 }
 

@@ -14,9 +14,15 @@ const PROMPT: &[u8] = b"\x04\x04>";
 
 /// What is known of the frame that the first request in flight waits for.
 enum Own {
-    Frame { at: usize, payload: Vec<u8>, consumed: usize },
+    Frame {
+        at: usize,
+        payload: Vec<u8>,
+        consumed: usize,
+    },
     /// What begins here may become it.
-    Waiting { at: usize },
+    Waiting {
+        at: usize,
+    },
     None,
 }
 

@@ -117,9 +117,11 @@ impl Actor {
             if self.ending && self.queue.is_empty() && self.flying.is_empty() {
                 break;
             }
-            let late = self.flying.front().filter(|f| !f.answered).map(|f| {
-                if f.abandoned { Instant::now() } else { f.job.deadline }
-            });
+            let late = self
+                .flying
+                .front()
+                .filter(|f| !f.answered)
+                .map(|f| if f.abandoned { Instant::now() } else { f.job.deadline });
             match self.next(late).await {
                 Step::Event(event) => self.on_event(event),
                 Step::Changed => {}
@@ -456,8 +458,10 @@ impl Actor {
                 let flying = std::mem::take(&mut self.flying);
                 self.settle(flying, &status);
                 match status {
-                    Status::Present(present) => self.adopt(*present),
-                    Status::Absent => self.epoch = None,
+                    Status::Present(present) if present.agent.verifies || self.trust == Trust::Trusted => {
+                        self.adopt(*present);
+                    }
+                    _ => self.epoch = None,
                 }
             }
             Err(_) => {
@@ -469,6 +473,17 @@ impl Actor {
 
     /// Decides about calls that have not answered, from what the agent counted.
     fn settle(&mut self, flying: VecDeque<Flying>, status: &Status) {
+        // What was handed over first and has not been let through at all was damaged on a line that was trusted.
+        if let (Status::Present(present), Some(first)) = (status, flying.front())
+            && first.n > present.calls
+            && !first.answered
+            && first.ended.is_none()
+            && self.trust == Trust::Trusted
+        {
+            tracing::warn!(port = self.shared.port, "the line loses or changes bytes: from now on it is verified");
+            self.trust = Trust::Verified;
+            self.epoch = None;
+        }
         // From the last to the first, because those that did not run go back to the front of the queue.
         for mut flying in flying.into_iter().rev() {
             if flying.answered {
@@ -491,7 +506,9 @@ impl Actor {
             } else if flying.job.work.idempotent() {
                 self.queue.push_front(flying.job);
             } else {
-                flying.job.unknown(&self.shared.port, "the board was interrupted or reset while the call was under way");
+                flying
+                    .job
+                    .unknown(&self.shared.port, "the board was interrupted or reset while the call was under way");
             }
         }
     }

@@ -115,7 +115,8 @@ impl Work {
 }
 
 /// Something that opens the line anew after it was lost.
-pub(crate) type Opener = Box<dyn Fn() -> std::pin::Pin<Box<dyn Future<Output = Result<Box<dyn Line>>> + Send>> + Send + Sync>;
+pub(crate) type Opener =
+    Box<dyn Fn() -> std::pin::Pin<Box<dyn Future<Output = Result<Box<dyn Line>>> + Send>> + Send + Sync>;
 
 impl Session {
     /// Attaches to the board on `line`. The owner of the line ends when the last handle is gone.

@@ -86,8 +86,7 @@ impl Actor {
                 (false, true) => agent::seal(body, n - 1, epoch.capabilities.raw_literals),
                 (false, false) => agent::bare(body),
             };
-            let mut attempt =
-                Attempt { id, n, answer: None, refused: false, ended: None, ping: None, status: None };
+            let mut attempt = Attempt { id, n, answer: None, refused: false, ended: None, ping: None, status: None };
             self.send(&mut attempt, code)?;
             if self.watch(&mut attempt, until).await? {
                 // The time is up, or nobody waits any more.
@@ -213,10 +212,9 @@ impl Actor {
                 }
                 // The agent could not be called at all: the text was too much for the heap, or damaged.
                 match attempt.ended.as_deref().and_then(Exception::from_traceback) {
-                    Some(exception) if exception.kind() == "MemoryError" => Err(Fault::Error(Error::Exception {
-                        task: what.to_owned(),
-                        exception: Box::new(exception),
-                    })),
+                    Some(exception) if exception.kind() == "MemoryError" => {
+                        Err(Fault::Error(Error::Exception { task: what.to_owned(), exception: Box::new(exception) }))
+                    }
                     _ => Ok(Fate::DidNotRun),
                 }
             }

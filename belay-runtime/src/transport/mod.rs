@@ -43,7 +43,32 @@ pub enum Trust {
 /// | `tcp://host:port` | TCP |
 /// | `exec:program arguments` | a program's standard input and output |
 /// | `sim:pico` | a virtual board in this process (feature `sim`) |
+///
+/// `trust=verified` or `trust=trusted` among the options of any of them says what the line is.
 pub(crate) async fn open(spec: &str) -> Result<Opened> {
+    let (rest, said) = take_trust(spec)?;
+    let opened = open_line(&rest).await?;
+    Ok(Opened { trust: said.unwrap_or(opened.trust), ..opened })
+}
+
+/// Takes `trust=…` out of a spec's options.
+fn take_trust(spec: &str) -> Result<(String, Option<Trust>)> {
+    let Some((base, options)) = spec.split_once('?') else { return Ok((spec.to_owned(), None)) };
+    let (said, others): (Vec<&str>, Vec<&str>) = options.split('&').partition(|option| option.starts_with("trust="));
+    let trust = match said.last() {
+        None => None,
+        Some(&"trust=verified") => Some(Trust::Verified),
+        Some(&"trust=trusted") => Some(Trust::Trusted),
+        Some(other) => {
+            let reason = format!("`{other}`: known are trust=trusted and trust=verified");
+            return Err(Error::Open { port: spec.into(), reason, source: None });
+        }
+    };
+    let rest = if others.is_empty() { base.to_owned() } else { format!("{base}?{}", others.join("&")) };
+    Ok((rest, trust))
+}
+
+async fn open_line(spec: &str) -> Result<Opened> {
     let trusted = |line| Ok(Opened { line, trust: Trust::Trusted });
     if let Some(board) = spec.strip_prefix("sim:") {
         return trusted(simulated(spec, board)?);
@@ -61,7 +86,9 @@ pub(crate) async fn open(spec: &str) -> Result<Opened> {
     if let Some((scheme, _)) = spec.split_once("://") {
         return Err(Error::Open {
             port: spec.into(),
-            reason: format!("the scheme {scheme}:// is unknown; known are tcp://, exec:, sim: and paths of serial ports"),
+            reason: format!(
+                "the scheme {scheme}:// is unknown; known are tcp://, exec:, sim: and paths of serial ports"
+            ),
             source: None,
         });
     }
@@ -71,8 +98,11 @@ pub(crate) async fn open(spec: &str) -> Result<Opened> {
 #[cfg(feature = "sim")]
 fn simulated(spec: &str, board: &str) -> Result<Box<dyn Line>> {
     let _ = board;
-    let board = belay_sim::Board::start(&belay_sim::Options::default())
-        .map_err(|e| Error::Open { port: spec.into(), reason: e.to_string(), source: None })?;
+    let board = belay_sim::Board::start(&belay_sim::Options::default()).map_err(|e| Error::Open {
+        port: spec.into(),
+        reason: e.to_string(),
+        source: None,
+    })?;
     Ok(Box::new(board.connect()))
 }
 
