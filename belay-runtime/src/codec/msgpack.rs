@@ -127,58 +127,43 @@ pub(crate) enum HeadError {
 
 /// The head at the start of `bytes`, and how many bytes it takes.
 pub(crate) fn head(bytes: &[u8]) -> Result<(Head, usize), HeadError> {
-    let (&first, rest) = bytes.split_first().ok_or(HeadError::Short)?;
-    let head = match first {
-        0x00..=0x7f => (Head::Uint(u64::from(first)), 1),
-        0x80..=0x8f => (Head::Map(u32::from(first & 15)), 1),
-        0x90..=0x9f => (Head::Array(u32::from(first & 15)), 1),
-        0xa0..=0xbf => (Head::Str(u32::from(first & 31)), 1),
-        0xc0 => (Head::Nil, 1),
-        0xc1 => return Err(HeadError::Reserved),
-        0xc2 | 0xc3 => (Head::Bool(first == 0xc3), 1),
-        0xc4 => (Head::Bin(u32::from(u8::from_be_bytes(take(rest)?))), 2),
-        0xc5 => (Head::Bin(u32::from(u16::from_be_bytes(take(rest)?))), 3),
-        0xc6 => (Head::Bin(u32::from_be_bytes(take(rest)?)), 5),
-        0xc7 => {
-            let [len, code] = take(rest)?;
-            (Head::Ext(code as i8, u32::from(len)), 3)
-        }
-        0xc8 => {
-            let [a, b, code] = take(rest)?;
-            (Head::Ext(code as i8, u32::from(u16::from_be_bytes([a, b]))), 4)
-        }
-        0xc9 => {
-            let [a, b, c, d, code] = take(rest)?;
-            (Head::Ext(code as i8, u32::from_be_bytes([a, b, c, d])), 6)
-        }
-        0xca => (Head::F32(f32::from_be_bytes(take(rest)?)), 5),
-        0xcb => (Head::F64(f64::from_be_bytes(take(rest)?)), 9),
-        0xcc => (Head::Uint(u64::from(u8::from_be_bytes(take(rest)?))), 2),
-        0xcd => (Head::Uint(u64::from(u16::from_be_bytes(take(rest)?))), 3),
-        0xce => (Head::Uint(u64::from(u32::from_be_bytes(take(rest)?))), 5),
-        0xcf => (Head::Uint(u64::from_be_bytes(take(rest)?)), 9),
-        0xd0 => (Head::Int(i64::from(i8::from_be_bytes(take(rest)?))), 2),
-        0xd1 => (Head::Int(i64::from(i16::from_be_bytes(take(rest)?))), 3),
-        0xd2 => (Head::Int(i64::from(i32::from_be_bytes(take(rest)?))), 5),
-        0xd3 => (Head::Int(i64::from_be_bytes(take(rest)?)), 9),
-        0xd4..=0xd8 => {
-            let [code] = take(rest)?;
-            (Head::Ext(code as i8, 1 << (first - 0xd4)), 2)
-        }
-        0xd9 => (Head::Str(u32::from(u8::from_be_bytes(take(rest)?))), 2),
-        0xda => (Head::Str(u32::from(u16::from_be_bytes(take(rest)?))), 3),
-        0xdb => (Head::Str(u32::from_be_bytes(take(rest)?)), 5),
-        0xdc => (Head::Array(u32::from(u16::from_be_bytes(take(rest)?))), 3),
-        0xdd => (Head::Array(u32::from_be_bytes(take(rest)?)), 5),
-        0xde => (Head::Map(u32::from(u16::from_be_bytes(take(rest)?))), 3),
-        0xdf => (Head::Map(u32::from_be_bytes(take(rest)?)), 5),
-        0xe0..=0xff => (Head::Int(i64::from(first as i8)), 1),
-    };
-    Ok(head)
+    let mut rest = bytes;
+    let found = read(&mut rest)?;
+    Ok((found, bytes.len() - rest.len()))
 }
 
-fn take<const N: usize>(bytes: &[u8]) -> Result<[u8; N], HeadError> {
-    bytes.first_chunk().copied().ok_or(HeadError::Short)
+fn read(rest: &mut &[u8]) -> Result<Head, HeadError> {
+    use rmp::{Marker as M, decode as d};
+    Ok(match M::from_u8(*rest.first().ok_or(HeadError::Short)?) {
+        M::Reserved => return Err(HeadError::Reserved),
+        M::Null => d::read_nil(rest).map(|()| Head::Nil)?,
+        M::True | M::False => Head::Bool(d::read_bool(rest)?),
+        M::FixPos(_) | M::U8 | M::U16 | M::U32 | M::U64 => Head::Uint(d::read_int(rest)?),
+        M::FixNeg(_) | M::I8 | M::I16 | M::I32 | M::I64 => Head::Int(d::read_int(rest)?),
+        M::F32 => Head::F32(d::read_f32(rest)?),
+        M::F64 => Head::F64(d::read_f64(rest)?),
+        M::FixStr(_) | M::Str8 | M::Str16 | M::Str32 => Head::Str(d::read_str_len(rest)?),
+        M::Bin8 | M::Bin16 | M::Bin32 => Head::Bin(d::read_bin_len(rest)?),
+        M::FixArray(_) | M::Array16 | M::Array32 => Head::Array(d::read_array_len(rest)?),
+        M::FixMap(_) | M::Map16 | M::Map32 => Head::Map(d::read_map_len(rest)?),
+        M::FixExt1 | M::FixExt2 | M::FixExt4 | M::FixExt8 | M::FixExt16 | M::Ext8 | M::Ext16 | M::Ext32 => {
+            let d::ExtMeta { typeid, size } = d::read_ext_meta(rest)?;
+            Head::Ext(typeid, size)
+        }
+    })
+}
+
+// Each marker is read by the function that is made for it: all that can fail is that bytes are missing.
+impl<E: rmp::decode::RmpReadErr> From<rmp::decode::ValueReadError<E>> for HeadError {
+    fn from(_: rmp::decode::ValueReadError<E>) -> Self {
+        Self::Short
+    }
+}
+
+impl<E: rmp::decode::RmpReadErr> From<rmp::decode::NumValueReadError<E>> for HeadError {
+    fn from(_: rmp::decode::NumValueReadError<E>) -> Self {
+        Self::Short
+    }
 }
 
 #[cfg(test)]
