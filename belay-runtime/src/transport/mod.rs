@@ -97,13 +97,9 @@ async fn open_line(spec: &str) -> Result<Opened> {
 
 #[cfg(feature = "sim")]
 fn simulated(spec: &str, board: &str) -> Result<Box<dyn Line>> {
-    let _ = board;
-    let board = belay_sim::Board::start(&belay_sim::Options::default()).map_err(|e| Error::Open {
-        port: spec.into(),
-        reason: e.to_string(),
-        source: None,
-    })?;
-    Ok(Box::new(board.connect()))
+    let (_, port) =
+        belay_sim::open(board).map_err(|e| Error::Open { port: spec.into(), reason: e.to_string(), source: None })?;
+    Ok(Box::new(port))
 }
 
 #[cfg(not(feature = "sim"))]
