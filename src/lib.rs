@@ -59,8 +59,8 @@
 
 pub use belay_macros::{device, setup, task};
 pub use belay_runtime::{
-    AfterTimeout, Builder, Capabilities, Device, Error, Exception, Frame, Line, Output, Printed, Result, Session, Source,
-    Traffic, Trust, codec,
+    AfterTimeout, Builder, Capabilities, Device, Error, Exception, Frame, Line, Output, Printed, Result, Session,
+    Source, Traffic, Trust, codec,
 };
 
 #[doc(hidden)]

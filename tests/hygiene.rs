@@ -2,6 +2,8 @@
 //! parameter name, out of `macro_rules!`, under `cfg`, without a warning.
 
 #![deny(warnings)]
+// What is public here is so for the macros, and nobody reads about it.
+#![allow(missing_docs, unreachable_pub)]
 
 use std::future::Future;
 

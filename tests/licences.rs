@@ -4,8 +4,18 @@ use std::process::Command;
 
 /// Licences that ask for nothing but their own text.
 const FINE: [&str; 12] = [
-    "MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "0BSD",
-    "Unlicense", "Unicode-3.0", "CC0-1.0", "BSL-1.0",
+    "MIT",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Zlib",
+    "0BSD",
+    "Unlicense",
+    "Unicode-3.0",
+    "CC0-1.0",
+    "BSL-1.0",
 ];
 /// Weak copyleft that stays in its own files; the serial port library has it, and nothing else may.
 const SERIALPORT: (&str, &str) = ("serialport", "MPL-2.0");
@@ -25,9 +35,10 @@ fn dependencies_have_licences_that_go_with_ours() {
         .iter()
         .filter_map(|package| {
             let (name, licence) = (package["name"].as_str()?, package["license"].as_str().unwrap_or("none"));
-            let any = licence.replace('/', " OR ").split(" OR ").any(|choice| {
-                choice.split(" AND ").all(|one| FINE.contains(&one.trim_matches(['(', ')', ' '])))
-            });
+            let any = licence
+                .replace('/', " OR ")
+                .split(" OR ")
+                .any(|choice| choice.split(" AND ").all(|one| FINE.contains(&one.trim_matches(['(', ')', ' ']))));
             (!any && (name, licence) != SERIALPORT).then(|| format!("{name}: {licence}"))
         })
         .collect();

@@ -4,13 +4,18 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use crate::vm::{self, Exit, Halt, Memory, ReplMode, Serial, Vm};
+use crate::files::Files;
+use crate::peripherals::Peripherals;
+use crate::vm::{self, Exit, Halt, Memory, ReplMode, Serial, Storage, Vm};
 use crate::wire::{Power, Wire};
 use crate::{Error, Port};
 
 /// Every Python call under `setjmp` is a call of the host's too, so deep recursion on the board needs this much; the
 /// operating system gives it page by page, as it is used.
 const STACK: usize = 32 << 20;
+
+/// Bytes of a pico's file system.
+const FLASH: usize = 1_441_792;
 
 /// What a virtual board is like.
 #[derive(Debug, Clone)]
@@ -22,11 +27,14 @@ pub struct Options {
     pub input_buffer: usize,
     /// Window increment of raw-paste, usually half the input buffer.
     pub window: u16,
+    /// Whether Ctrl-C empties the input buffer and goes unseen while that is full, as on boards with native USB;
+    /// otherwise what was queued is kept and run after it.
+    pub ctrl_c_clears: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { heap: 190 * 1024, input_buffer: 256, window: 128 }
+        Self { heap: 190 * 1024, input_buffer: 256, window: 128, ctrl_c_clears: true }
     }
 }
 
@@ -46,12 +54,16 @@ impl Board {
     /// [`Error::NoFirmware`] or [`Error::WrongFirmware`] if there is no MicroPython to run.
     pub fn start(options: &Options) -> Result<Self, Error> {
         vm::prepare()?;
-        let handle = Arc::new(Handle { wire: Arc::new(Wire::default()), crash: Arc::default() });
+        let storage = Storage {
+            files: Arc::new(Mutex::new(Files::new(FLASH))),
+            peripherals: Arc::new(Mutex::new(Peripherals::default())),
+        };
+        let handle = Arc::new(Handle { wire: Arc::default(), crash: Arc::default(), storage: storage.clone() });
         let (wire, crash, options) = (handle.wire.clone(), handle.crash.clone(), options.clone());
         thread::Builder::new()
             .name("belay-sim".into())
             .stack_size(STACK)
-            .spawn(move || live(&wire, &crash, &options))
+            .spawn(move || live(&wire, &crash, &storage, &options))
             .map_err(|error| Error::Interpreter(format!("no thread for it: {error}")))?;
         Ok(Self { handle })
     }
@@ -60,6 +72,14 @@ impl Board {
     #[must_use]
     pub fn connect(&self) -> Port {
         Port::new(self.handle.clone())
+    }
+
+    /// The input of an analogue pin, for `machine.ADC(channel)` on the board.
+    ///
+    /// Channel 4 of a pico is its temperature sensor, at about 27 °C until it is set.
+    #[must_use]
+    pub fn adc(&self, channel: u32) -> Adc<'_> {
+        Adc { board: self, channel }
     }
 
     /// Presses the reset button.
@@ -74,10 +94,25 @@ impl Board {
     }
 }
 
+/// An analogue input of a [`Board`].
+#[derive(Debug)]
+pub struct Adc<'a> {
+    board: &'a Board,
+    channel: u32,
+}
+
+impl Adc<'_> {
+    /// Sets what `read_u16()` returns from now on: 65535 is the reference voltage, 3.3 V on most boards.
+    pub fn set(&self, value: u16) {
+        self.board.handle.storage.peripherals().set_adc(self.channel, value);
+    }
+}
+
 /// What boards and ports share; dropping the last one switches the board off.
 pub(crate) struct Handle {
     pub(crate) wire: Arc<Wire>,
     crash: Arc<Mutex<Option<String>>>,
+    storage: Storage,
 }
 
 impl fmt::Debug for Handle {
@@ -93,12 +128,12 @@ impl Drop for Handle {
 }
 
 /// The life of a board, from power-on to power-off.
-fn live(wire: &Arc<Wire>, crash: &Mutex<Option<String>>, options: &Options) {
-    let serial = Serial { input_buffer: options.input_buffer, window: options.window, ctrl_c_clears: true };
+fn live(wire: &Arc<Wire>, crash: &Mutex<Option<String>>, storage: &Storage, options: &Options) {
+    let serial = Serial { input_buffer: options.input_buffer, window: options.window, ctrl_c_clears: options.ctrl_c_clears };
     let memory = Memory { heap: options.heap, frames: 2048 };
     let mut mode = ReplMode::Friendly;
     loop {
-        let (exit, last_mode) = match Vm::boot(wire.clone(), serial.clone(), memory, mode) {
+        let (exit, last_mode) = match Vm::boot(wire.clone(), serial.clone(), memory, storage.clone(), mode) {
             Ok(mut vm) => {
                 let mut exit = vm.run();
                 if matches!(exit, Exit::SoftReset)

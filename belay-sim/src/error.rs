@@ -31,6 +31,14 @@ pub enum Error {
         /// The npm package and version that was expected.
         package: &'static str,
     },
+    /// The description of a board is not understood.
+    #[error("`sim:{spec}`: {reason}")]
+    Spec {
+        /// What was given.
+        spec: String,
+        /// What is wrong with it, and what would be right.
+        reason: String,
+    },
     /// The interpreter did not start.
     #[error("the virtual board's interpreter did not start: {0}")]
     Interpreter(String),

@@ -2,11 +2,15 @@
 
 mod board;
 mod error;
+mod files;
 mod firmware;
+mod peripherals;
 mod port;
+mod spec;
 mod vm;
 mod wire;
 
-pub use board::{Board, Options};
+pub use board::{Adc, Board, Options};
 pub use error::Error;
 pub use port::Port;
+pub use spec::open;

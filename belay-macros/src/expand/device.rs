@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
-use syn::{Attribute, Block, Path, ReceiverKind, TraitItemFn};
+use syn::{Attribute, Block, Expr, Path, ReceiverKind, Stmt, TraitItemFn};
 
 use crate::expand::task;
 use crate::model::{DeviceTrait, Function, Item, Kind, python_ident};
@@ -23,10 +23,13 @@ fn trait_item(item: &Item) -> TokenStream {
         Item::Python(function) => {
             let attrs = &function.attrs;
             let sig = task::signature(&function.sig);
+            let span = function.sig.ident.span();
             let body = match function.kind {
-                Kind::Task => quote!(;),
+                Kind::Task => syn::Token![;](span).to_token_stream(),
                 // Whoever mocks the trait has no board to set up.
-                Kind::Setup => quote!({ ::core::future::ready(::core::result::Result::Ok(())) }),
+                Kind::Setup => {
+                    task::braced(span, quote!(::core::future::ready(::core::result::Result::Ok(())))).to_token_stream()
+                }
             };
             quote!(#(#attrs)* #sig #body)
         }
@@ -53,9 +56,9 @@ fn helper(helper: &TraitItemFn) -> TraitItemFn {
         }
         None => {}
     }
-    let block: Block = syn::parse_quote!({ async move #block });
-    helper.default = Some(block);
-    helper.attrs.push(syn::parse_quote!(#[allow(clippy::manual_async_fn)]));
+    let brace_token = block.brace_token;
+    let future: Expr = syn::parse_quote!(async move #block);
+    helper.default = Some(Block { brace_token, stmts: vec![Stmt::Expr(future, None)] });
     helper
 }
 
@@ -104,12 +107,8 @@ fn method(krate: &Path, function: &Function) -> TokenStream {
     let attrs = function.attrs.iter().filter_map(for_implementation);
     let sig = task::signature(&function.sig);
     let call = task::call(krate, function, &static_name(function));
-    quote! {
-        #(#attrs)*
-        #sig {
-            #call
-        }
-    }
+    let body = task::braced(function.sig.ident.span(), call);
+    quote!(#(#attrs)* #sig #body)
 }
 
 /// What of a method's attributes the implementation needs: whether it is there, and which lints to leave alone.

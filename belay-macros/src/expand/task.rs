@@ -1,6 +1,6 @@
 //! One Python body: the `static` that describes it, the call that runs it, and the task that stands alone.
 
-use proc_macro2::{Ident, Literal, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{Attribute, FnArg, Pat, Path, ReturnType, Signature, Type};
 
@@ -18,13 +18,16 @@ pub(crate) fn alone(alone: &Alone) -> TokenStream {
         quote!(#scope #task)
     });
     let call = call(krate, function, &task);
-    quote! {
-        #(#attrs)*
-        #vis #sig {
-            #statics
-            #call
-        }
-    }
+    let body = braced(function.sig.ident.span(), quote!(#statics #call));
+    quote!(#(#attrs)* #vis #sig #body)
+}
+
+/// A block that lints take for the user's: the span of a function reaches from its first to its last token, and if
+/// one of them is the macro's, all of it is.
+pub(crate) fn braced(span: Span, tokens: TokenStream) -> Group {
+    let mut group = Group::new(Delimiter::Brace, tokens);
+    group.set_span(span);
+    group
 }
 
 /// `async fn f(&self, …) -> R` as `fn f(&self, …) -> impl Future<Output = R> + Send`.

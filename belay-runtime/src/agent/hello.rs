@@ -19,21 +19,21 @@ pub(crate) struct Present {
     pub(crate) calls: u32,
     /// What was learned of the board when the agent was installed.
     pub(crate) capabilities: Capabilities,
-    /// The identities of what is deployed, by index.
+    /// The identities of what is deployed, in its order.
     pub(crate) deployed: Vec<u64>,
 }
 
 /// The request that greets, and what answers it. The board prints the nonce changed, because a board that is not in
 /// the raw REPL echoes what it gets.
 pub(crate) fn hello(nonce: u32) -> (Vec<u8>, Expect) {
-    let code = format!("try:_b(-1,{nonce})\nexcept(NameError,TypeError):print(~{nonce},'-',~{nonce}-1)");
+    let code = format!("try:_b(-{nonce},1)\nexcept(NameError,TypeError):print(~-{nonce},'-',~{nonce})");
     (code.into_bytes(), between(nonce))
 }
 
-/// What is printed between `~nonce` and `~nonce - 1`.
+/// What is printed between `~-nonce` and `~nonce`.
 pub(crate) fn between(nonce: u32) -> Expect {
-    let open = !i64::from(nonce);
-    Expect::Text { open: format!("{open} ").into_bytes(), close: format!(" {}", open - 1).into_bytes() }
+    let nonce = i64::from(nonce);
+    Expect::Text { open: format!("{} ", !-nonce).into_bytes(), close: format!(" {}", !nonce).into_bytes() }
 }
 
 impl Status {
@@ -43,23 +43,24 @@ impl Status {
         if text == "-" {
             return Some(Self::Absent);
         }
-        let (text, sum) = text.rsplit_once(' ')?;
-        let mut words = text.splitn(5, ' ');
+        // Only the agent of a trusted line says nothing behind its list.
+        let (said, sum) = if text.ends_with(']') { (text, None) } else { text.rsplit_once(' ').map(|(t, s)| (t, Some(s)))? };
+        if sum.is_some_and(|sum| sum.parse() != Ok(check(-i64::from(nonce), said.as_bytes()))) {
+            return None;
+        }
+        let mut words = said.splitn(4, ' ');
         let calls = words.next()?.parse().ok()?;
-        let _locked: u8 = words.next()?.parse().ok()?;
-        let record = words.next()?;
+        let Some((agent, capabilities)) = read_record(words.next()?) else {
+            // Another version's agent: it is replaced.
+            return Some(Self::Absent);
+        };
+        if agent.verifies != sum.is_some() {
+            return None;
+        }
         let epoch = words.next()?.parse().ok()?;
         let list = words.next()?.strip_prefix('[')?.strip_suffix(']')?;
         let deployed = list.split(',').map(str::trim).filter(|s| !s.is_empty()).map(|s| s.parse().ok());
         let deployed = deployed.collect::<Option<_>>()?;
-        let whole: u32 = sum.parse().ok()?;
-        match read_record(record) {
-            Some((agent, _)) if agent.verifies && whole != check(nonce, text.as_bytes()) => None,
-            Some((agent, capabilities)) => {
-                Some(Self::Present(Box::new(Present { agent, epoch, calls, capabilities, deployed })))
-            }
-            // Another version's agent: it is replaced.
-            None => Some(Self::Absent),
-        }
+        Some(Self::Present(Box::new(Present { agent, epoch, calls, capabilities, deployed })))
     }
 }

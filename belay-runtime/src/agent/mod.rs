@@ -1,7 +1,10 @@
 //! The Python that lives on the board, and what the host says to it.
 //!
-//! One global name, `_b`. `_b(3,26)` calls task 3; `_b('''source''',scope,id,'name')` runs a source in a namespace
-//! and, with an id, keeps the function of that name; `_b(-1,nonce)` greets; `_b(-2)` writes the last reply again.
+//! One global name, `_b`. `_b(3,26)` calls task 3. Function 0 deploys: `_b(0,'''source''',scope,id,'name')` runs a
+//! source in a namespace and, with an id, keeps the function of that name. `_b(-nonce,1)` greets. `_b(-1)` writes the
+//! last reply again.
+//!
+//! On verified lines a request is a literal with a check, `_b(b'3,26....')`, and `_b(0)` writes the last reply again.
 
 mod hello;
 mod probe;
@@ -13,14 +16,14 @@ pub use probe::Capabilities;
 pub(crate) use probe::probe;
 
 use crate::{
-    repl::{Expect, check},
+    repl::{Expect, FACTOR, MODULUS, check},
     task::{FNV_BASIS, fnv1a},
 };
 
 /// One of the agents, made from its file.
 pub(crate) struct Agent {
-    /// Without comments, and without the lines that are for the other kind of line. What comes in several parts is
-    /// loaded into a namespace of its own; what is whole makes one.
+    /// Without comments, and without the lines that are for the other kind of line. They run one by one in a namespace
+    /// of the agent's own.
     parts: Vec<String>,
     /// What tells it from others that a board may hold.
     version: u32,
@@ -64,12 +67,13 @@ impl Agent {
 
     /// The parts for a board, ready to run, in the board's own words: ways to write, names of modules.
     pub(crate) fn parts(&self, capabilities: &Capabilities, epoch: u32) -> Vec<String> {
-        let record = format!("{:x};{}", self.version, capabilities.to_record());
+        let boot = format!("{:x};{} {epoch}", self.version, capabilities.to_record());
         let fill = |part: &String| {
             part.replace("@WRITE@", capabilities.write())
                 .replace("@STRUCT@", capabilities.struct_module())
-                .replace("@CAPS@", &record)
-                .replace("@EPOCH@", &epoch.to_string())
+                .replace("@FLOAT@", if capabilities.float_bits == 64 { "d" } else { "f" })
+                .replace("@HEAD@", if capabilities.float_bits == 64 { "203" } else { "202" })
+                .replace("@BOOT@", &boot)
         };
         self.parts.iter().map(fill).collect()
     }
@@ -88,17 +92,10 @@ pub(crate) fn bare(body: &[u8]) -> Vec<u8> {
     [b"_b(", body, b")"].concat()
 }
 
-/// A request as it is sent on a verified line: inside a literal, with a check over the count of calls before it and
-/// over itself. The board runs nothing of it unless the check is right.
+/// A request as it is sent on a verified line: inside a literal whose last four characters make the check over the
+/// count of calls before it and over itself zero. The board runs nothing of it unless it is.
 pub(crate) fn seal(body: &[u8], calls_before: u32, raw: bool) -> Vec<u8> {
-    let mut sum = check(calls_before, body);
-    let mut digits = [b'0'; 4];
-    for digit in digits.iter_mut().rev() {
-        *digit = b"0123456789abcdefghijklmnopqrstuvwxyz"[(sum % 36) as usize];
-        sum /= 36;
-    }
     let mut out = b"_b(b'".to_vec();
-    out.extend_from_slice(&digits);
     for &byte in body {
         match byte {
             b'\\' => out.extend_from_slice(b"\\\\"),
@@ -109,9 +106,31 @@ pub(crate) fn seal(body: &[u8], calls_before: u32, raw: bool) -> Vec<u8> {
             _ => out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
         }
     }
+    out.extend_from_slice(&seal_of(check(calls_before.into(), body)));
     out.extend_from_slice(b"')");
     out
 }
+
+/// The four characters behind which a check becomes zero. Between `(` and `[` none has to be escaped.
+fn seal_of(sum: i64) -> [u8; 4] {
+    let mut seal = [b'('; 4];
+    let mut missing = MODULUS - check(sum, &seal);
+    for byte in seal.iter_mut().rev() {
+        *byte += (missing % FACTOR) as u8;
+        missing /= FACTOR;
+    }
+    seal
+}
+
+/// A piece of a body that is too long for one request; the first one makes the board forget an earlier body.
+pub(crate) fn piece(piece: &[u8], first: bool) -> Vec<u8> {
+    [piece, if first { b" " } else { b"!" }].concat()
+}
+
+/// What the board answers to a piece.
+pub(crate) const PIECE_TAKEN: [u8; 1] = [0];
+/// The body behind all pieces.
+pub(crate) const JOINED: &[u8] = b"eval(B)";
 
 /// `source` as a triple-quoted literal without any byte that the REPL or a lexer acts on.
 pub(crate) fn quote(source: &str, out: &mut Vec<u8>) {
@@ -131,6 +150,7 @@ pub(crate) fn quote(source: &str, out: &mut Vec<u8>) {
 /// The body of a request that runs `source` in the namespace `scope` and keeps it under `id`.
 pub(crate) fn deploy(source: &str, scope: u64, id: u64, name: &str) -> Vec<u8> {
     let mut body = Vec::with_capacity(source.len() + 64);
+    body.extend_from_slice(b"0,");
     quote(source, &mut body);
     body.extend_from_slice(format!(",{scope},{id},'{name}'").as_bytes());
     body
@@ -138,28 +158,46 @@ pub(crate) fn deploy(source: &str, scope: u64, id: u64, name: &str) -> Vec<u8> {
 
 /// The body of a request that runs `source` in the namespace `scope` and keeps nothing of it.
 pub(crate) fn exec(source: &str, scope: u64) -> Vec<u8> {
-    let mut body = Vec::with_capacity(source.len() + 16);
-    quote(source, &mut body);
-    body.extend_from_slice(format!(",{scope}").as_bytes());
-    body
+    deploy(source, scope, 0, "exec")
 }
 
 /// The request that has the last reply written again.
-pub(crate) const AGAIN: &[u8] = b"_b(-2)";
-
-/// What takes long code on a board that has no raw-paste and no agent yet: pieces in sealed requests, joined.
-/// It prints how many it took between two numbers, whether it took this one or not.
-pub(crate) fn loader(nonce: u32) -> (Vec<u8>, Expect) {
-    let code = format!(
-        "def _b(s=0,a=[0,b'',{{}}]):\n if s==1:return a[2]\n if s==0:s=a[1];a[1]=b'';return s\n h=a[0]\n \
-         for c in s[4:]:h=(h*31+c)%1679609\n if h==int(s[:4],36):a[0]+=1;a[1]+=s[5:]\n print(~{nonce},a[0],~{nonce}-1)\n\
-         _b(b'0000?')"
-    );
-    (code.into_bytes(), hello::between(nonce))
+pub(crate) fn again(verified: bool) -> &'static [u8] {
+    if verified { b"_b(0)" } else { b"_b(-1)" }
 }
 
-/// Runs what the loader took, in its namespace. Not from inside it: the smallest boards have six frames.
-pub(crate) const RUN_LOADED: &str = "exec(_b(),_b(1))";
+/// Code that runs `part` in the namespace that is going to be the agent's.
+pub(crate) fn in_namespace(part: &str) -> String {
+    format!("exec(r'''{part}''',_b)\n")
+}
+
+/// Code that says that what stands before it has run.
+pub(crate) fn done(nonce: u32) -> String {
+    format!("print(~-{nonce},0,~{nonce})\n")
+}
+
+/// Makes the namespace.
+pub(crate) const MAKE_NAMESPACE: &str = "_b={}\n";
+/// Puts the agent in the place of its namespace.
+pub(crate) const START: &str = "_b=_b['b']\n";
+
+/// What takes long code on a board that has no raw-paste and no agent yet: sealed pieces, joined. It prints how many it
+/// took, whether it took this one or not.
+pub(crate) fn loader(nonce: u32) -> (Vec<u8>, Expect) {
+    let code = format!(
+        "def _b(s=0,a=[0,{{}}]):\n if s==1:return a[1]\n if s==0:s=b''.join(a[2:]);a[2:]=[];\
+         __import__('gc').collect();return s\n h=a[0]\n for c in s:h=(h*{FACTOR}+c)%{MODULUS}\n \
+         if h==0:a[0]+=1;a.append(s[:-4])\n print(~-{nonce},a[0],~{nonce})\n"
+    );
+    ([code.as_bytes(), LOADER_COUNT].concat(), hello::between(nonce))
+}
+
+/// Has the loader print its count: no piece, whatever the count is.
+pub(crate) const LOADER_COUNT: &[u8] = b"_b(b'?')";
+/// Runs what the loader took and forgets it. Not from inside the loader: the smallest boards have six frames.
+pub(crate) const RUN_ONCE: &str = "exec(_b(),{})";
+/// Runs what the loader took in the agent's namespace.
+pub(crate) const RUN_PART: &str = "exec(_b(),_b(1))";
 /// Puts the agent that was loaded in the loader's place.
 pub(crate) const START_LOADED: &str = "_b=_b(1)['b']\n";
 

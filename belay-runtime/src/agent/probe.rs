@@ -1,5 +1,6 @@
 //! Asking a board what it is and what it can do. Nothing here is guessed from a name.
 
+use super::between;
 use crate::{
     codec::args::LiteralOptions,
     repl::{Expect, Way},
@@ -223,36 +224,13 @@ impl<'a> Sections<'a> {
     }
 }
 
-/// The request that asks a board for everything at once, and what answers it.
-///
-/// Written so that MicroPython 1.9.2 with 9 KB of heap runs it: no f-strings, few names, one small function.
-pub(crate) fn probe(nonce: u32) -> (Vec<u8>, Expect) {
-    let mark = nonce + 10;
-    let writers = WRITERS.map(|writer| format!("\"{writer}\"")).join(",");
-    let code = format!(
-        "import sys,gc
-def _b(s):
- try:return eval(s)
- except Exception:return 0
-print(~{nonce},'<%d:'%({mark}))
-gc.collect()
-h=_b('gc.mem_free()')
-for i in range(30):eval('b\"q%d\"'%i)
-gc.collect()
-print(sys.implementation[0],'.'.join([str(x)for x in sys.implementation[1][:3]]),sys.platform.replace(' ','_'),h,\
-64 if 1e39<1e40 else 32 if 1.0000001>1 else 30,(_b('compile')!=0)+2*(_b('__import__(\"_thread\")')!=0)\
-+4*(_b(b'len(b\"\\x80\\xff\\xc3\")==3 and len(\"\\xc3\\xa4\")==1')==1)+8*(_b('b\"\".decode()')=='')\
-+16*(h-_b('gc.mem_free()')>300)+32*(_b('__import__(\"struct\")')!=0)+64*(_b('__import__(\"array\")')!=0 and _b('sys.print_exception')!=0 and _b('__import__(\"io\").StringIO')!=0),end='')
-print(':%d>'%({mark}))
-h=bytes(range(256))+b'\\r\\n\\n\\r\\r\\n'
-for i in range(4):
- print('<%d:'%({mark}+1+i),end='')
- try:_b(({writers})[i])(h)
- except Exception:0
- print(':%d>'%({mark}+1+i))
-print(~{nonce}-1)"
-    );
-    let open = !i64::from(nonce);
-    let expect = Expect::Text { open: format!("{open} ").into_bytes(), close: (open - 1).to_string().into_bytes() };
-    (code.into_bytes(), expect)
+/// The code that asks a board for everything at once, and what answers it. It is meant for a namespace that is dropped.
+pub(crate) fn probe(nonce: u32) -> (String, Expect) {
+    let lines = include_str!("probe.py").lines().filter(|line| !line.starts_with('#'));
+    let code = lines.flat_map(|line| [line, "\n"]).collect::<String>();
+    let code = code
+        .replace("@NONCE@", &nonce.to_string())
+        .replace("@MARK@", &(nonce + 10).to_string())
+        .replace("@WRITERS@", &WRITERS.map(|writer| format!("\"{writer}\"")).join(","));
+    (code, between(nonce))
 }

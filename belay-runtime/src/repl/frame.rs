@@ -62,6 +62,13 @@ pub(crate) struct Form {
     pub(crate) verified: bool,
 }
 
+impl Form {
+    /// How many bytes stand before the value.
+    fn head(&self) -> usize {
+        if self.verified { 4 } else { 3 }
+    }
+}
+
 /// The first bytes by which a frame can be found in the output.
 pub(crate) fn needle(form: &Form) -> Vec<u8> {
     let mark = mark(form.n);
@@ -75,64 +82,87 @@ pub(crate) fn needle(form: &Form) -> Vec<u8> {
 
 /// Reads the frame at the start of `output`, which begins with the needle of its form.
 pub(crate) fn parse(output: &[u8], form: &Form, limits: &Limits) -> Parsed {
-    // Undoing what a way did costs time: a little first, because what is no frame mostly shows at once.
-    let mut enough = 64;
+    // Undoing what a way did costs time, and what is no frame mostly shows at once: a little first.
+    let mut most = 64;
     loop {
-        let (bytes, open) = undo(&output[..enough.min(output.len())], form.way);
-        match read(&bytes, form, limits) {
-            Read::Frame(payload) => {
-                let len = bytes.len() - payload.len();
-                let payload = payload.to_vec();
-                return Parsed::Complete { consumed: taken(output, form.way, len), payload };
+        let part = &output[..output.len().min(most)];
+        let (bytes, intact) = undo(part, form.way);
+        match length(&bytes, form, limits) {
+            Length::Bytes(len) => {
+                let payload = bytes[form.head()..len].to_vec();
+                return Parsed::Complete { payload, consumed: length_before(part, form.way, len) };
             }
-            Read::Invalid => return Parsed::Invalid,
-            Read::Short if !open => return Parsed::Invalid,
-            Read::Short if enough >= output.len() => return Parsed::Incomplete,
-            Read::Short => enough = enough.saturating_mul(8),
+            Length::Unknown if intact && part.len() == output.len() => return Parsed::Incomplete,
+            Length::Unknown if intact => most = most.saturating_mul(8),
+            _ => return Parsed::Invalid,
         }
     }
 }
-enum Stop {
-    /// Fewer bytes than asked for; those that are there (left out where nobody needs them).
-    Short(Vec<u8>),
-    Garbage,
+
+enum Length {
+    Bytes(usize),
+    /// More bytes are needed to say.
+    Unknown,
+    NoFrame,
 }
 
-/// Takes the first `need` bytes out of what came, undoing what the way did to them.
-fn decode(output: &[u8], way: Way, need: usize) -> Result<(Vec<u8>, usize), Stop> {
+/// The length of the frame at the start of `bytes`.
+fn length(bytes: &[u8], form: &Form, limits: &Limits) -> Length {
+    let Some((head, value)) = bytes.split_at_checked(form.head()) else { return Length::Unknown };
+    let len = match measure(value, limits) {
+        _ if value.starts_with(&REFUSED) => REFUSED.len(),
+        Measure::Complete(len) => len,
+        Measure::Incomplete => return Length::Unknown,
+        Measure::Invalid => return Length::NoFrame,
+    };
+    match *head {
+        [_, a, b, c] if i64::from(u32::from_be_bytes([0, a, b, c])) != check(form.n.into(), &value[..len]) => {
+            Length::NoFrame
+        }
+        _ => Length::Bytes(form.head() + len),
+    }
+}
+
+/// Undoes what the way did to bytes; false if they contain what it never makes.
+fn undo(output: &[u8], way: Way) -> (Cow<'_, [u8]>, bool) {
     match way {
-        Way::Exact => match output.get(..need) {
-            Some(bytes) => Ok((bytes.to_vec(), need)),
-            None => Err(Stop::Short(output[..output.len().min(7)].to_vec())),
-        },
+        Way::Exact => (output.into(), true),
         Way::Cooked => {
-            let mut bytes = Vec::with_capacity(need.min(output.len()));
-            let mut at = 0;
-            while bytes.len() < need {
-                match (output.get(at), output.get(at + 1)) {
-                    (None, _) | (Some(b'\r'), None) => return Err(Stop::Short(bytes)),
-                    (Some(b'\r'), Some(b'\n')) => {
-                        bytes.push(b'\n');
-                        at += 2;
-                    }
-                    (Some(&byte), _) => {
-                        bytes.push(byte);
-                        at += 1;
-                    }
-                }
+            let mut bytes = Vec::with_capacity(output.len());
+            let mut rest = output;
+            loop {
+                let (byte, len) = match rest {
+                    [b'\r', b'\n', ..] => (b'\n', 2),
+                    [] | [b'\r'] => return (bytes.into(), true),
+                    &[byte, ..] => (byte, 1),
+                };
+                bytes.push(byte);
+                rest = &rest[len..];
             }
-            Ok((bytes, at))
         }
         Way::Hex => {
-            let mut bytes = Vec::with_capacity(need.min(output.len()));
-            for pair in output.chunks(2).take(need) {
-                let &[high, low] = pair else { return Err(Stop::Short(bytes)) };
-                match (digit(high), digit(low)) {
-                    (Some(high), Some(low)) => bytes.push(high << 4 | low),
-                    _ => return Err(Stop::Garbage),
-                }
+            let pairs = output.chunks_exact(2);
+            let bytes: Vec<u8> = pairs
+                .clone()
+                .map_while(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.last()?)?))
+                .collect();
+            let intact = bytes.len() == pairs.len();
+            (bytes.into(), intact)
+        }
+    }
+}
+
+/// How many bytes of `output` were undone into the first `len`.
+fn length_before(output: &[u8], way: Way, len: usize) -> usize {
+    match way {
+        Way::Exact => len,
+        Way::Hex => len * 2,
+        Way::Cooked => {
+            let mut at = 0;
+            for _ in 0..len {
+                at += if output[at..].starts_with(b"\r\n") { 2 } else { 1 };
             }
-            if bytes.len() < need { Err(Stop::Short(bytes)) } else { Ok((bytes, need * 2)) }
+            at
         }
     }
 }

@@ -9,5 +9,7 @@ mod machine;
 mod tests;
 mod understand;
 
-pub(crate) use frame::{Form, REFUSED, Way, check, mark};
+#[cfg(test)]
+pub(crate) use frame::mark;
+pub(crate) use frame::{FACTOR, Form, MODULUS, REFUSED, Way, check};
 pub(crate) use machine::{Event, Expect, Lane, Repl, Request};

@@ -16,18 +16,18 @@ fn call(id: u64, n: u32, way: Way) -> Request {
         id,
         code: b"_b(3,26)".to_vec(),
         lane: Lane::Plain,
-        expect: Expect::Frame(Form { mark: mark(n), way, seed: None }),
+        expect: Expect::Frame(Form { n, way, verified: false }),
     }
 }
 
 fn paste(code: &[u8], window: Option<usize>) -> Request {
-    let expect = Expect::Frame(Form { mark: mark(N), way: Way::Exact, seed: None });
+    let expect = Expect::Frame(Form { n: N, way: Way::Exact, verified: false });
     Request { id: 1, code: code.to_vec(), lane: Lane::RawPaste { window }, expect }
 }
 
 /// A frame with the value 42.
 fn frame(n: u32) -> Vec<u8> {
-    [&mark(n)[..], &[1, 42]].concat()
+    [&mark(n)[..], &[42]].concat()
 }
 
 fn events(repl: &mut Repl) -> Vec<Event> {
@@ -69,10 +69,10 @@ fn prints_that_look_like_an_end_or_like_a_frame_are_prints() {
     let mut repl = repl();
     repl.submit(call(1, N, Way::Exact));
     let mut print = b"no newline\x04 and \x04Traceback of mine \x04\x04\x04>".to_vec();
-    print.extend(mark(N)); // the right mark, no frame
-    print.extend(b"\x05abc");
+    print.extend(mark(N)); // the right mark, no value
+    print.extend(b"\xda\xff\xffabc");
     print.extend(mark(N + 1)); // a frame of another call
-    print.extend([1, 42]);
+    print.push(42);
     let bytes = [b"OK".to_vec(), print.clone(), frame(N), b"\x04\x04>".to_vec()].concat();
     repl.receive(&bytes);
     let got = joined(events(&mut repl).into_iter().filter(|e| !matches!(e, Event::Suspect { .. })).collect());
@@ -83,7 +83,7 @@ fn prints_that_look_like_an_end_or_like_a_frame_are_prints() {
 fn a_print_that_begins_like_a_long_frame_does_not_hide_the_reply() {
     let mut repl = repl();
     repl.submit(call(1, N, Way::Exact));
-    let print = [&mark(N)[..], &[200, 0xdc, 0, 100]].concat(); // 200 bytes that hold a list of 100
+    let print = [&mark(N)[..], &[0xdc, 0, 100]].concat(); // a list of 100
     repl.receive(&[b"OK".to_vec(), print.clone(), frame(N), b"\x04\x04>".to_vec()].concat());
     assert_eq!(joined(events(&mut repl)), [Event::Output(print), reply(1), Event::Done { id: 1 }]);
 }
@@ -127,8 +127,8 @@ fn a_greeting_that_is_answered_ends_what_was_sent_before_it() {
 
 #[test]
 fn a_damaged_frame_is_no_reply_on_a_verified_line() {
-    let form = Form { mark: mark(N), way: Way::Exact, seed: Some(N) };
-    let good = [&mark(N)[..], &[1, 42], &super::check(N, &[42]).to_be_bytes()[1..]].concat();
+    let form = Form { n: N, way: Way::Exact, verified: true };
+    let good = [&[0xff], &super::check(N.into(), &[42]).to_be_bytes()[5..], &[42]].concat();
     let answer = |frame: &[u8]| {
         let mut repl = repl();
         repl.submit(Request { id: 1, code: b"f()".to_vec(), lane: Lane::Plain, expect: Expect::Frame(form) });
@@ -151,7 +151,7 @@ fn cooked_and_hexadecimal_frames_are_undone() {
     for way in [Way::Cooked, Way::Hex] {
         let mut repl = repl();
         repl.submit(call(1, N, way));
-        let plain = [&mark(N)[..], &[6, 0xc4, 4, b'\n', b'\r', b'\n', 4]].concat();
+        let plain = [&mark(N)[..], &[0xc4, 4, b'\n', b'\r', b'\n', 4]].concat();
         let escaped: Vec<u8> = match way {
             Way::Hex => plain.iter().flat_map(|b| format!("{b:02x}").into_bytes()).collect(),
             _ => plain.iter().flat_map(|&b| if b == b'\n' { vec![b'\r', b'\n'] } else { vec![b] }).collect(),
@@ -293,7 +293,7 @@ fn play(bytes: &[u8], cuts: &[usize], way: Way, lane: Lane, sync: bool) -> (Vec<
         repl.sync();
     }
     let code = vec![b'x'; 20];
-    repl.submit(Request { id: 1, code, lane, expect: Expect::Frame(Form { mark: mark(N), way, seed: None }) });
+    repl.submit(Request { id: 1, code, lane, expect: Expect::Frame(Form { n: N, way, verified: false }) });
     if lane == Lane::Plain {
         repl.submit(call(2, N + 1, way));
         let expect = Expect::Text { open: b"-9 ".to_vec(), close: b" -10".to_vec() };

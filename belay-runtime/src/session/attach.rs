@@ -80,7 +80,9 @@ impl Actor {
         let mut attempt = 0;
         loop {
             let until = (Instant::now() + patience).min(deadline);
-            if self.enter_raw(attempt, until).await? && let Some(status) = self.greet(until.max(Instant::now() + FIRST_PATIENCE).min(deadline)).await? {
+            if self.enter_raw(attempt, until).await?
+                && let Some(status) = self.greet(until.max(Instant::now() + FIRST_PATIENCE).min(deadline)).await?
+            {
                 return Ok(status);
             }
             if Instant::now() >= deadline {
@@ -192,34 +194,25 @@ impl Actor {
         let number = nonce();
         let (code, expect) = agent::probe(number);
         let text = match paste {
-            Some(lane) => self.exchange(code, lane, expect, deadline).await?,
-            None => self.load(&[(code, expect)], deadline).await?,
+            Some(lane) => {
+                let code = [agent::MAKE_NAMESPACE, &agent::in_namespace(&code)].concat();
+                self.exchange(code.into_bytes(), lane, expect, deadline).await?
+            }
+            None => match Loading::begin(self, deadline).await? {
+                Some(mut loading) => loading.run(self, &code, agent::RUN_ONCE, expect).await?,
+                None => None,
+            },
         };
         let capabilities = Capabilities::parse(&text.ok_or(unanswered)?, number, window)
             .map_err(|reason| Error::Protocol { port: self.shared.port.clone(), reason })?;
         let verified = self.trust == Trust::Verified || window.is_none();
         let token = nonce();
-        let mut parts = Agent::choose(&capabilities, verified).parts(&capabilities, token);
+        let parts = Agent::choose(&capabilities, verified).parts(&capabilities, token);
         let greeting = nonce();
         let (hello, expect) = agent::hello(greeting);
         let answer = match paste {
-            Some(lane) if parts.len() == 1 => {
-                let code = [parts.remove(0).as_bytes(), &hello].concat();
-                self.exchange(code, lane, expect, deadline).await?
-            }
-            _ => {
-                let mut loads: Vec<(Vec<u8>, Expect)> = Vec::new();
-                for mut part in parts {
-                    let done = nonce();
-                    part.push_str(&format!("print(~{done},0,~{done}-1)"));
-                    loads.push((part.into_bytes(), agent::between(done)));
-                }
-                let started = [agent::START_LOADED.as_bytes(), &hello].concat();
-                match self.load(&loads, deadline).await? {
-                    Some(_) => self.exchange(started, Lane::Plain, expect, deadline).await?,
-                    None => None,
-                }
-            }
+            Some(lane) => self.paste_parts(&parts, lane, &hello, expect, deadline).await?,
+            None => self.load_parts(&parts, &hello, expect, deadline).await?,
         };
         match answer.and_then(|text| Status::parse(&text, greeting)) {
             Some(Status::Present(present)) if present.epoch == token => {
@@ -230,58 +223,50 @@ impl Actor {
         }
     }
 
-    /// Sends codes in pieces that the board checks and acknowledges, and runs each in one namespace. Gives back the last
-    /// one's answer.
-    async fn load(&mut self, codes: &[(Vec<u8>, Expect)], deadline: Instant) -> Result<Option<Vec<u8>>> {
-        let (loader, loaded) = agent::loader(nonce());
-        let mut failures = 0;
-        let mut failed = || {
-            failures += 1;
-            failures > LOADER_ATTEMPTS || Instant::now() >= deadline
-        };
-        while self.count_of(loader.clone(), &loaded, deadline).await? != Some(0) {
-            if failed() {
-                return Ok(None);
-            }
-            self.clean_prompt(deadline).await?;
-        }
-        let mut taken = 0;
-        let mut answer = None;
-        for (code, expect) in codes {
-            for piece in code.chunks(LOADER_PIECE) {
-                let request = [b"+", piece].concat();
-                while self.count_of(agent::seal(&request, taken, false), &loaded, deadline).await? != Some(taken + 1) {
-                    if failed() {
-                        return Ok(None);
-                    }
-                    // It may have been taken, and only the answer lost.
-                    self.clean_prompt(deadline).await?;
-                    let refused = agent::seal(b"?", taken.wrapping_sub(1), false);
-                    if self.count_of(refused, &loaded, deadline).await? == Some(taken + 1) {
-                        break;
-                    }
+    /// Installs an agent with raw-paste: the last part and the greeting in one turn.
+    async fn paste_parts(
+        &mut self,
+        parts: &[String],
+        lane: Lane,
+        hello: &[u8],
+        expect: Expect,
+        deadline: Instant,
+    ) -> Result<Option<Vec<u8>>> {
+        let mut code = agent::MAKE_NAMESPACE.to_owned();
+        for (at, part) in parts.iter().enumerate() {
+            code.push_str(&agent::in_namespace(part));
+            if at + 1 < parts.len() {
+                let done = nonce();
+                code.push_str(&agent::done(done));
+                let code = std::mem::take(&mut code).into_bytes();
+                if self.exchange(code, lane, agent::between(done), deadline).await?.is_none() {
+                    return Ok(None);
                 }
-                taken += 1;
             }
-            let run = agent::RUN_LOADED.as_bytes().to_vec();
-            answer = self.exchange(run, Lane::Plain, expect.clone(), deadline).await?;
-            if answer.is_none() {
+        }
+        code.push_str(agent::START);
+        self.exchange([code.as_bytes(), hello].concat(), lane, expect, deadline).await
+    }
+
+    /// Installs an agent without raw-paste.
+    async fn load_parts(
+        &mut self,
+        parts: &[String],
+        hello: &[u8],
+        expect: Expect,
+        deadline: Instant,
+    ) -> Result<Option<Vec<u8>>> {
+        // A fresh loader: what the probe left of the first one is gone.
+        let Some(mut loading) = Loading::begin(self, deadline).await? else { return Ok(None) };
+        for part in parts {
+            let done = nonce();
+            let part = [part, agent::done(done).as_str()].concat();
+            if loading.run(self, &part, agent::RUN_PART, agent::between(done)).await?.is_none() {
                 return Ok(None);
             }
         }
-        Ok(answer)
-    }
-
-    /// What the loader counts after this request.
-    async fn count_of(&mut self, request: Vec<u8>, expect: &Expect, deadline: Instant) -> Result<Option<u32>> {
-        let until = (Instant::now() + FIRST_PATIENCE * 2).min(deadline);
-        let answer = self.exchange(request, Lane::Plain, expect.clone(), until).await?;
-        Ok(answer.as_deref().and_then(|text| std::str::from_utf8(text).ok()?.trim().parse().ok()))
-    }
-
-    async fn clean_prompt(&mut self, deadline: Instant) -> Result<()> {
-        let until = (Instant::now() + FIRST_PATIENCE).min(deadline);
-        self.enter_raw(1, until).await.map(drop)
+        let started = [agent::START_LOADED.as_bytes(), hello].concat();
+        self.exchange(started, Lane::Plain, expect, deadline).await
     }
 
     /// Asks for raw-paste with the smallest program there is.
@@ -317,5 +302,63 @@ impl Actor {
         }
         while !matches!(self.step(deadline).await?.ok_or_else(|| self.silent(1))?, Event::Banner) {}
         self.ensure_attached(deadline).await
+    }
+}
+
+/// Codes on their way to a board in pieces that it checks and acknowledges, before there is an agent.
+struct Loading {
+    /// How the loader's count is recognised.
+    counted: Expect,
+    taken: u32,
+    failures: usize,
+    deadline: Instant,
+}
+
+impl Loading {
+    /// Puts the loader on the board; `None` if that cannot be done.
+    async fn begin(actor: &mut Actor, deadline: Instant) -> Result<Option<Self>> {
+        let (code, counted) = agent::loader(nonce());
+        let mut loading = Self { counted, taken: 0, failures: 0, deadline };
+        while loading.count(actor, code.clone()).await? != Some(0) {
+            if loading.failed(actor).await? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(loading))
+    }
+
+    /// Sends `code` and runs it in the way that `run` says. Gives back its answer.
+    async fn run(&mut self, actor: &mut Actor, code: &str, run: &str, expect: Expect) -> Result<Option<Vec<u8>>> {
+        for piece in code.as_bytes().chunks(LOADER_PIECE) {
+            while self.count(actor, agent::seal(piece, self.taken, false)).await? != Some(self.taken + 1) {
+                if self.failed(actor).await? {
+                    return Ok(None);
+                }
+                // It may have been taken, and only the answer lost.
+                if self.count(actor, agent::LOADER_COUNT.to_vec()).await? == Some(self.taken + 1) {
+                    break;
+                }
+            }
+            self.taken += 1;
+        }
+        actor.exchange(run.into(), Lane::Plain, expect, self.deadline).await
+    }
+
+    /// What the loader counts after this request.
+    async fn count(&self, actor: &mut Actor, request: Vec<u8>) -> Result<Option<u32>> {
+        let until = (Instant::now() + FIRST_PATIENCE * 2).min(self.deadline);
+        let answer = actor.exchange(request, Lane::Plain, self.counted.clone(), until).await?;
+        Ok(answer.as_deref().and_then(|text| std::str::from_utf8(text).ok()?.trim().parse().ok()))
+    }
+
+    /// After something was lost: whether to give up, else a clean prompt.
+    async fn failed(&mut self, actor: &mut Actor) -> Result<bool> {
+        self.failures += 1;
+        if self.failures > LOADER_ATTEMPTS || Instant::now() >= self.deadline {
+            return Ok(true);
+        }
+        let until = (Instant::now() + FIRST_PATIENCE).min(self.deadline);
+        actor.enter_raw(1, until).await?;
+        Ok(false)
     }
 }

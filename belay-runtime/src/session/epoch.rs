@@ -8,7 +8,7 @@ use std::{
 use crate::{
     agent::{self, Agent, Capabilities, Present},
     codec::args::Args,
-    repl::{Expect, Form, Lane, Repl, mark},
+    repl::{Expect, Form, Lane, Repl},
     task::{FNV_BASIS, Scope, Task, fnv1a},
 };
 
@@ -31,7 +31,8 @@ impl Epoch {
         let Present { agent, epoch: token, calls, capabilities, deployed } = present;
         let deployed = match known.filter(|known| known.token == token) {
             Some(known) => known.deployed,
-            None => deployed.into_iter().enumerate().map(|(index, id)| (id, index)).collect(),
+            // The board's first function is the one that deploys.
+            None => deployed.into_iter().zip(1..).collect(),
         };
         Self { token, agent, capabilities, deployed, calls, locked: false }
     }
@@ -66,7 +67,7 @@ impl Epoch {
 
     /// How the answer of call number `n` is recognised.
     pub(super) fn answer(&self, n: u32) -> Expect {
-        Expect::Frame(Form { mark: mark(n), way: self.capabilities.way, seed: self.agent.verifies.then_some(n) })
+        Expect::Frame(Form { n, way: self.capabilities.way, verified: self.agent.verifies })
     }
 
     /// How code of `len` bytes can travel now; `None` if it has to wait for what is in flight.

@@ -69,11 +69,16 @@ impl Actor {
         let mut rest = body;
         while !rest.is_empty() {
             let (piece, after) = rest.split_at(self.piece.min(rest.len()));
+            let piece = agent::piece(piece, rest.len() == body.len());
             let id = self.next_id();
-            self.whole(id, &[b"+", piece].concat(), what, until).await?;
+            let answer = self.whole(id, &piece, what, until).await?;
+            if answer != agent::PIECE_TAKEN {
+                // An exception: the heap may be full.
+                return Ok(answer);
+            }
             rest = after;
         }
-        self.whole(id, b"=", what, until).await
+        self.whole(id, agent::JOINED, what, until).await
     }
 
     async fn whole(&mut self, id: u64, body: &[u8], what: &str, until: Instant) -> Result<Vec<u8>, Fault> {
@@ -82,7 +87,7 @@ impl Actor {
             let epoch = self.epoch.as_ref().ok_or(Fault::Gone)?;
             let n = epoch.calls + 1;
             let code = match (again, epoch.verifies()) {
-                (true, _) => agent::AGAIN.to_vec(),
+                (true, verifies) => agent::again(verifies).to_vec(),
                 (false, true) => agent::seal(body, n - 1, epoch.capabilities.raw_literals),
                 (false, false) => agent::bare(body),
             };

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use wasmi::{Global, Memory, Table};
 
+use super::descriptors::{Descriptors, Storage};
 use super::patch::{INTERRUPTED, address};
 use crate::wire::{Power, Wire};
 
@@ -61,6 +62,7 @@ pub(crate) struct Handles {
 
 pub(crate) struct Host {
     pub(crate) handles: Option<Handles>,
+    pub(super) descriptors: Descriptors,
     wire: Arc<Wire>,
     serial: Serial,
     input: VecDeque<u8>,
@@ -73,9 +75,10 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    pub(crate) fn new(wire: Arc<Wire>, serial: Serial) -> Self {
+    pub(crate) fn new(wire: Arc<Wire>, serial: Serial, storage: Storage) -> Self {
         Self {
             handles: None,
+            descriptors: Descriptors::new(storage),
             wire,
             serial,
             input: VecDeque::new(),
@@ -169,8 +172,19 @@ impl Host {
         if self.output.len() >= OUTPUT_PIECE { self.flush(memory) } else { Ok(()) }
     }
 
+    /// Output of `sys.stdout` and `sys.stderr`, where boards turn `\n` into `\r\n`.
+    pub(crate) fn write_text(&mut self, memory: &mut [u8], bytes: &[u8]) -> Result<(), Halt> {
+        for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+            if index > 0 {
+                self.output.extend_from_slice(b"\r\n");
+            }
+            self.output.extend_from_slice(line);
+        }
+        if self.output.len() >= OUTPUT_PIECE { self.flush(memory) } else { Ok(()) }
+    }
+
     /// Hands the output over; blocks while the program does not read.
-    fn flush(&mut self, memory: &mut [u8]) -> Result<(), Halt> {
+    pub(crate) fn flush(&mut self, memory: &mut [u8]) -> Result<(), Halt> {
         while !self.output.is_empty() {
             let taken = self.wire.send(&self.output);
             self.output.drain(..taken);

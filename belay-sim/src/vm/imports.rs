@@ -4,8 +4,13 @@ use std::time::Duration;
 
 use wasmi::{AsContextMut, Caller, Engine, Error, ExternType, Func, Linker, Module, Nullable, Ref, ResumableCall, Val};
 
-use super::host::{Handles, Host, write};
-use super::patch::{ASK_PASTE_BYTE, ASK_PASTE_CLOSE, ASK_TICKS_US, DOOR_ASK, DOOR_DELAY, address};
+use super::host::{Halt, Handles, Host, write};
+use super::patch::{ASK_PASTE_BYTE, ASK_PASTE_CLOSE, ASK_TICKS_US, DOOR_ASK, DOOR_DELAY, TEXT_ERR, TEXT_IN, TEXT_OUT, address};
+use super::syscalls;
+
+const STDIN: u32 = 0;
+const STDOUT: u32 = 1;
+const STDERR: u32 = 2;
 
 /// Instructions between two looks at the line: about a millisecond.
 pub(super) const SLICE: u64 = 300_000;
@@ -22,7 +27,7 @@ impl std::fmt::Display for LongJump {
 
 impl wasmi::errors::HostError for LongJump {}
 
-type Import = fn(&mut Caller<'_, Host>, &[Val]) -> Result<Option<Val>, Error>;
+pub(super) type Import = fn(&mut Caller<'_, Host>, &[Val]) -> Result<Option<Val>, Error>;
 
 /// Binds every import of the module.
 pub(super) fn linker(engine: &Engine, module: &Module) -> Result<Linker<Host>, Error> {
@@ -52,17 +57,14 @@ fn find(name: &str) -> Import {
         DOOR_ASK => ask,
         "_emscripten_throw_longjmp" => |_, _| Err(Error::host(LongJump)),
         "_abort_js" => |_, _| Err(Error::new("the interpreter aborted")),
-        // The heap is fixed.
-        "emscripten_resize_heap" => |_, _| Ok(Some(Val::I32(0))),
+        "emscripten_resize_heap" => grow,
         "mp_js_random_u32" => |_, _| Ok(Some(Val::I32(random() as i32))),
         "mp_js_ticks_ms" => |caller, _| Ok(Some(Val::I32(caller.data().uptime().as_millis() as u32 as i32))),
         "mp_js_time_ms" => |caller, _| Ok(Some(Val::F64(caller.data().wall_clock().into()))),
         "fd_write" => fd_write,
         "fd_read" => fd_read,
-        "__syscall_poll" => |_, _| Ok(Some(Val::I32(0))),
-        name if name.starts_with("__syscall_") => |_, _| Ok(Some(Val::I32(-44))),
-        name if name.starts_with("fd_") => |_, _| Ok(Some(Val::I32(8))),
-        _ => |_, _| Err(Error::new("a board has no JavaScript")),
+        "__syscall_poll" => poll,
+        name => syscalls::find(name).unwrap_or(|_, _| Err(Error::new("a board has no JavaScript"))),
     }
 }
 
@@ -115,20 +117,30 @@ fn invoke(mut caller: Caller<'_, Host>, args: &[Val], results: &mut [Val]) -> Re
 }
 
 /// Runs `action` on linear memory and the host.
-fn with<R>(
+pub(super) fn with<R>(
     caller: &mut Caller<'_, Host>,
-    action: impl FnOnce(&mut [u8], &mut Host) -> Result<R, super::host::Halt>,
+    action: impl FnOnce(&mut [u8], &mut Host) -> Result<R, Halt>,
 ) -> Result<R, Error> {
     let memory = handles(caller)?.memory;
     let (bytes, host) = memory.data_and_store_mut(caller);
     action(bytes, host).map_err(Error::host)
 }
 
-fn number(args: &[Val], index: usize) -> u32 {
+pub(super) fn number(args: &[Val], index: usize) -> u32 {
     match args.get(index) {
         Some(Val::I32(value)) => *value as u32,
         _ => 0,
     }
+}
+
+/// More room for the C library's `malloc`, from which the Python heap is taken once.
+fn grow(caller: &mut Caller<'_, Host>, args: &[Val]) -> Result<Option<Val>, Error> {
+    const PAGE: u64 = 65_536;
+    const LIMIT: u64 = 256;
+    let memory = handles(caller)?.memory;
+    let (size, wanted) = (memory.size(&*caller), u64::from(number(args, 0)).div_ceil(PAGE));
+    let grown = wanted <= LIMIT && memory.grow(&mut *caller, wanted.saturating_sub(size)).is_ok();
+    Ok(Some(Val::I32(grown.into())))
 }
 
 fn delay(caller: &mut Caller<'_, Host>, args: &[Val]) -> Result<Option<Val>, Error> {
@@ -149,10 +161,18 @@ fn ask(caller: &mut Caller<'_, Host>, args: &[Val]) -> Result<Option<Val>, Error
 }
 
 fn fd_write(caller: &mut Caller<'_, Host>, args: &[Val]) -> Result<Option<Val>, Error> {
-    let (vectors, count, total_at) = (number(args, 1), number(args, 2), number(args, 3));
+    let (descriptor, vectors, count, total_at) = (number(args, 0), number(args, 1), number(args, 2), number(args, 3));
     with(caller, |memory, host| {
         let bytes = gather(memory, vectors, count);
-        host.write(memory, &bytes)?;
+        match descriptor {
+            STDOUT => host.write(memory, &bytes)?,
+            TEXT_OUT | TEXT_ERR | STDERR => host.write_text(memory, &bytes)?,
+            file => {
+                if let Err(error) = host.descriptors.write(file, &bytes) {
+                    return Ok(Some(Val::I32(error as i32)));
+                }
+            }
+        }
         write(memory, total_at, &(bytes.len() as u32).to_le_bytes());
         Ok(Some(Val::I32(0)))
     })
@@ -169,16 +189,57 @@ fn gather(memory: &[u8], vectors: u32, count: u32) -> Vec<u8> {
 }
 
 fn fd_read(caller: &mut Caller<'_, Host>, args: &[Val]) -> Result<Option<Val>, Error> {
-    const EINTR: i32 = 27;
-    let (vectors, total_at) = (number(args, 1), number(args, 3));
+    let (descriptor, total_at) = (number(args, 0), number(args, 3));
     with(caller, |memory, host| {
-        let (at, length) = (super::host::read(memory, vectors), super::host::read(memory, vectors.wrapping_add(4)));
-        for offset in 0..length {
-            let Some(byte) = host.next_byte(memory)? else { return Ok(Some(Val::I32(EINTR))) };
-            write(memory, at.wrapping_add(offset), &[byte]);
+        let result = match descriptor {
+            STDIN | TEXT_IN => read_line(memory, host, args)?,
+            _ => syscalls::read_file(&mut host.descriptors, memory, args).map_err(|error| error as i32),
+        };
+        Ok(Some(Val::I32(match result {
+            Ok(total) => {
+                write(memory, total_at, &total.to_le_bytes());
+                0
+            }
+            Err(error) => error,
+        })))
+    })
+}
+
+/// Reads from the serial line; like boards, waits for as many bytes as were asked for.
+fn read_line(memory: &mut [u8], host: &mut Host, args: &[Val]) -> Result<Result<u32, i32>, Halt> {
+    /// What the build's C library calls an interrupted system call; makes MicroPython look at Ctrl-C.
+    const EINTR: i32 = 27;
+    let (text, vector) = (number(args, 0) == TEXT_IN, number(args, 1));
+    let (at, length) = (super::host::read(memory, vector), super::host::read(memory, vector.wrapping_add(4)));
+    for offset in 0..length {
+        let Some(byte) = host.next_byte(memory)? else { return Ok(Err(EINTR)) };
+        write(memory, at.wrapping_add(offset), &[if text && byte == b'\r' { b'\n' } else { byte }]);
+    }
+    Ok(Ok(length))
+}
+
+/// `select.poll` on the serial line: tells whether a byte waits, and naps a little when it does not, because MicroPython
+/// asks again at once.
+fn poll(caller: &mut Caller<'_, Host>, args: &[Val]) -> Result<Option<Val>, Error> {
+    const NAP: Duration = Duration::from_millis(1);
+    const IN: u16 = 1;
+    const OUT: u16 = 4;
+    with(caller, |memory, host| {
+        let mut ready = 0;
+        for entry in (0..number(args, 1)).map(|index| number(args, 0).wrapping_add(8 * index)) {
+            let wanted = super::host::read(memory, entry.wrapping_add(4)) as u16;
+            let readable = match super::host::read(memory, entry) {
+                STDIN | TEXT_IN => host.has_input(memory)?,
+                _ => true,
+            };
+            let found = wanted & (OUT | if readable { IN } else { 0 });
+            ready += i32::from(found != 0);
+            write(memory, entry.wrapping_add(6), &found.to_le_bytes());
         }
-        write(memory, total_at, &length.to_le_bytes());
-        Ok(Some(Val::I32(0)))
+        if ready == 0 {
+            host.delay(memory, NAP)?;
+        }
+        Ok(Some(Val::I32(ready)))
     })
 }
 

@@ -1,13 +1,16 @@
 //! One MicroPython interpreter: started, fed with bytes, thrown away at a reset.
 
+mod descriptors;
 mod host;
 mod imports;
 mod patch;
+mod syscalls;
 
 use std::sync::{Arc, OnceLock};
 
 use wasmi::{CompilationMode, Config, Engine, Func, Instance, Linker, Module, Store, Val};
 
+pub(crate) use descriptors::Storage;
 pub(crate) use host::{Halt, Serial};
 use host::{Handles, Host, read, write};
 use patch::address;
@@ -84,9 +87,9 @@ pub(crate) struct Vm {
 
 impl Vm {
     /// Powers an interpreter up to its first prompt.
-    pub(crate) fn boot(wire: Arc<Wire>, serial: Serial, memory: Memory, mode: ReplMode) -> Result<Self, Error> {
+    pub(crate) fn boot(wire: Arc<Wire>, serial: Serial, memory: Memory, storage: Storage, mode: ReplMode) -> Result<Self, Error> {
         let build = build()?;
-        let mut store = Store::new(&build.engine, Host::new(wire, serial));
+        let mut store = Store::new(&build.engine, Host::new(wire, serial, storage));
         store.set_fuel(imports::SLICE).map_err(broken)?;
         let instance = build.linker.instantiate_and_start(&mut store, &build.module).map_err(broken)?;
         let missing = || Error::Interpreter("the MicroPython build lacks an export".into());
@@ -104,6 +107,13 @@ impl Vm {
 
     fn start(&mut self, instance: &Instance, memory: Memory, mode: ReplMode) -> Result<(), wasmi::Error> {
         self.call_export(instance, "__wasm_call_ctors", &[])?;
+        let bytes = self.handles.memory.data_mut(&mut self.store);
+        for (at, descriptor) in address::TEXT_STREAMS.into_iter().zip([patch::TEXT_IN, patch::TEXT_OUT, patch::TEXT_ERR]) {
+            write(bytes, at, &descriptor.to_le_bytes());
+        }
+        for entry in address::JAVASCRIPT_MODULES {
+            write(bytes, entry, &0_u32.to_le_bytes());
+        }
         self.call_export(instance, "mp_js_init", &[Val::I32(memory.frames as i32), Val::I32(memory.heap as i32)])?;
         let bytes = self.handles.memory.data_mut(&mut self.store);
         // Boards collect when the heap is full, not every 16 KB.
@@ -157,6 +167,7 @@ impl Vm {
     /// Writes to the line as the board's C code does.
     pub(crate) fn write(&mut self, text: &[u8]) -> Result<(), Halt> {
         let (bytes, host) = self.handles.memory.data_and_store_mut(&mut self.store);
-        host.write(bytes, text)
+        host.write(bytes, text)?;
+        host.flush(bytes)
     }
 }

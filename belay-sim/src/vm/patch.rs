@@ -23,6 +23,14 @@ pub(crate) const ASK_TICKS_US: i32 = 2;
 /// Answer to [`ASK_PASTE_BYTE`]: Ctrl-C ended the transfer.
 pub(crate) const INTERRUPTED: i32 = -2;
 
+/// File descriptors of the text streams after [`address::TEXT_STREAMS`] are told apart: boards turn `\n` into `\r\n` there
+/// and only there.
+pub(crate) const TEXT_IN: u32 = 100;
+/// See [`TEXT_IN`].
+pub(crate) const TEXT_OUT: u32 = 101;
+/// See [`TEXT_IN`].
+pub(crate) const TEXT_ERR: u32 = 102;
+
 /// Name under which the C stack pointer is exported.
 pub(crate) const STACK_POINTER: &str = "stack_pointer";
 
@@ -44,6 +52,10 @@ pub(crate) mod address {
     pub(crate) const INTERRUPT_CHAR: u32 = 178_872;
     /// `pyexec_mode_kind`: 0 friendly, 1 raw.
     pub(crate) const REPL_MODE: u32 = 186_084;
+    /// The file descriptors of `sys.stdin`, `sys.stdout` and `sys.stderr`, which the build shares with their `buffer`s.
+    pub(crate) const TEXT_STREAMS: [u32; 3] = [178_852, 178_860, 178_868];
+    /// The entries of `js` and `jsffi` in the table of built-in modules.
+    pub(crate) const JAVASCRIPT_MODULES: [u32; 2] = [95_800, 95_808];
     /// `__THREW__`, which `setjmp` looks at after every call, and the value thrown.
     pub(crate) const THREW: u32 = 186_852;
 }
@@ -51,6 +63,7 @@ pub(crate) mod address {
 const CALL0: u32 = 21;
 const JS_CHECK_EXISTING: u32 = 31;
 const NLR_JUMP: u32 = 66;
+const HANDLE_PENDING: u32 = 432;
 
 /// Function numbers of what is replaced.
 const MAX_NEW_SPLIT: u32 = 1277;
@@ -69,6 +82,7 @@ pub(crate) fn apply(module: &[u8]) -> Result<Vec<u8>, Error> {
 }
 
 fn rewrite(module: &[u8]) -> Option<Vec<u8>> {
+    const MEMORY: u8 = 5;
     const EXPORT: u8 = 7;
     const CODE: u8 = 10;
     let mut out = module.get(..8)?.to_vec();
@@ -77,6 +91,7 @@ fn rewrite(module: &[u8]) -> Option<Vec<u8>> {
         let size = rest.number()?;
         let content = rest.take(size)?;
         let content = match id {
+            MEMORY => shrink_memory(content)?,
             EXPORT => export_stack_pointer(content)?,
             CODE => replace_bodies(content)?,
             _ => content.to_vec(),
@@ -84,6 +99,17 @@ fn rewrite(module: &[u8]) -> Option<Vec<u8>> {
         out.push(id);
         push_sized(&mut out, &content)?;
     }
+    Some(out)
+}
+
+/// The build starts with 16 MB, of which a board needs the first 200 KB; its allocator asks for more.
+fn shrink_memory(section: &[u8]) -> Option<Vec<u8>> {
+    const PAGES: u32 = 3;
+    let mut rest = Reader(section);
+    let (count, flags, _minimum) = (rest.byte()?, rest.byte()?, rest.number()?);
+    let mut out = vec![count, flags];
+    push_number(&mut out, PAGES);
+    out.extend_from_slice(rest.0);
     Some(out)
 }
 
@@ -121,8 +147,9 @@ fn new_bodies() -> Vec<(u32, Body)> {
     vec![
         // The heap is what mp_js_init was given; gc.mem_free() no longer counts 128 MB that might come.
         (MAX_NEW_SPLIT, Body::new(0).constant(0).end()),
-        (DELAY_MS, Body::new(0).local(0).constant(0).call(CALL0).end()),
-        (DELAY_US, Body::new(0).constant(0).local(0).call(CALL0).end()),
+        // Like boards, raise KeyboardInterrupt right where it slept.
+        (DELAY_MS, Body::new(0).local(0).constant(0).call(CALL0).constant(1).call(HANDLE_PENDING).end()),
+        (DELAY_US, Body::new(0).constant(0).local(0).call(CALL0).constant(1).call(HANDLE_PENDING).end()),
         (TICKS_US, Body::new(0).constant(ASK_TICKS_US).call(JS_CHECK_EXISTING).end()),
         (TICKS_CPU, Body::new(0).constant(ASK_TICKS_US).call(JS_CHECK_EXISTING).end()),
         (PASTE_CLOSE, Body::new(0).constant(ASK_PASTE_CLOSE).call(JS_CHECK_EXISTING).drop().end()),

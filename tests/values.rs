@@ -1,0 +1,527 @@
+//! What the facade promises of values, on a virtual board: what is passed comes back as it was, whichever way bytes leave
+//! the board, no argument runs as code, and few bytes travel.
+
+use std::{collections::HashSet, fmt, time::Duration};
+
+use belay::{Device, Error, Result, Trust};
+use proptest::{
+    collection::vec,
+    prelude::*,
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+};
+use serde::{Deserialize, Serialize, de, ser::SerializeMap};
+use serde_bytes::ByteBuf;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    runtime::Runtime,
+};
+
+/// Random values for every way out, unless `BELAY_VALUES` says how many.
+const VALUES: usize = 1_000;
+/// Values in one call.
+const BATCH: usize = 20;
+
+#[belay::device]
+trait Mirror {
+    #[belay::setup]
+    async fn open(&self) -> Result<()> {
+        r#"
+        import builtins
+        hits = 0
+        def hit(*a):
+            global hits
+            hits += 1
+        builtins.hit = hit
+        kept = {}
+        "#
+    }
+
+    #[belay::task]
+    async fn echo(&self, value: Vec<Value>) -> Result<Vec<Value>> {
+        "return value"
+    }
+
+    #[belay::task]
+    async fn echo_text(&self, value: &[String]) -> Result<Vec<String>> {
+        "return value"
+    }
+
+    #[belay::task]
+    async fn echo_bytes(&self, value: &[ByteBuf]) -> Result<Vec<ByteBuf>> {
+        "return value"
+    }
+
+    #[belay::task]
+    async fn count_hits(&self) -> Result<u32> {
+        "return hits"
+    }
+
+    /// Keeps what an expression gives, without sending it.
+    #[belay::task]
+    async fn keep(&self, name: &str, expression: &str) -> Result<()> {
+        "kept[name] = eval(expression)"
+    }
+
+    #[belay::task]
+    async fn give(&self, name: &str) -> Result<Value> {
+        "return kept[name]"
+    }
+
+    #[belay::task]
+    async fn give_bytes(&self, name: &str) -> Result<ByteBuf> {
+        "return kept[name]"
+    }
+
+    #[belay::task]
+    async fn show(&self, name: &str) -> Result<()> {
+        "print(repr(kept[name]))"
+    }
+
+    /// What an expression gives, in whatever type the caller asks for.
+    #[belay::task]
+    async fn evaluate(&self, expression: &str) -> Result<Value> {
+        "return eval(expression)"
+    }
+
+    #[belay::task]
+    async fn run(&self, source: &str) -> Result<Value> {
+        "exec(source, globals())"
+    }
+
+    #[belay::task]
+    async fn byte(&self, value: &Value) -> Result<u8> {
+        "return value"
+    }
+
+    #[belay::task]
+    async fn single(&self, value: &Value) -> Result<f32> {
+        "return value"
+    }
+
+    #[belay::task]
+    async fn nothing(&self, value: &Value) -> Result<()> {
+        "return value"
+    }
+
+    #[belay::task]
+    async fn readings(&self, value: &Value) -> Result<Vec<Reading>> {
+        "return value"
+    }
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+struct Reading {
+    temp: f32,
+}
+
+/// Any value that a board can both take and give.
+#[derive(Clone)]
+enum Value {
+    None,
+    Bool(bool),
+    Int(i128),
+    Float(f64),
+    Str(String),
+    Bytes(Vec<u8>),
+    List(Vec<Value>),
+    Dict(Vec<(Key, Value)>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Int(i64),
+    Str(String),
+    Bytes(Vec<u8>),
+}
+
+impl From<Key> for Value {
+    fn from(key: Key) -> Self {
+        match key {
+            Key::Int(key) => Self::Int(key.into()),
+            Key::Str(key) => Self::Str(key),
+            Key::Bytes(key) => Self::Bytes(key),
+        }
+    }
+}
+
+/// Floats by their bits, NaN as one value; dicts in any order.
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::None, Self::None) => true,
+            (Self::Bool(a), Self::Bool(b)) => a == b,
+            (Self::Int(a), Self::Int(b)) => a == b,
+            (Self::Float(a), Self::Float(b)) => a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan(),
+            (Self::Str(a), Self::Str(b)) => a == b,
+            (Self::Bytes(a), Self::Bytes(b)) => a == b,
+            (Self::List(a), Self::List(b)) => a == b,
+            (Self::Dict(a), Self::Dict(b)) => {
+                a.len() == b.len() && a.iter().all(|(key, value)| b.iter().any(|(k, v)| k == key && v == value))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// As Python would show it, so that a failure can be tried on a board.
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("None"),
+            Self::Bool(value) => f.write_str(if *value { "True" } else { "False" }),
+            Self::Int(value) => write!(f, "{value}"),
+            Self::Float(value) => write!(f, "{value:?}"),
+            Self::Str(value) => write!(f, "{value:?}"),
+            Self::Bytes(value) => write!(f, "b\"{}\"", value.escape_ascii()),
+            Self::List(items) => f.debug_list().entries(items).finish(),
+            Self::Dict(entries) => {
+                f.debug_map().entries(entries.iter().map(|(k, v)| (Value::from(k.clone()), v))).finish()
+            }
+        }
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        match self {
+            Self::None => to.serialize_none(),
+            Self::Bool(value) => to.serialize_bool(*value),
+            Self::Int(value) => match i64::try_from(*value) {
+                Ok(value) => to.serialize_i64(value),
+                Err(_) => to.serialize_i128(*value),
+            },
+            Self::Float(value) => to.serialize_f64(*value),
+            Self::Str(value) => to.serialize_str(value),
+            Self::Bytes(value) => to.serialize_bytes(value),
+            Self::List(items) => to.collect_seq(items),
+            Self::Dict(entries) => {
+                let mut map = to.serialize_map(Some(entries.len()))?;
+                for (key, value) in entries {
+                    map.serialize_entry(&Self::from(key.clone()), value)?;
+                }
+                map.end()
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        from.deserialize_any(Visitor)
+    }
+}
+
+struct Visitor;
+
+impl<'de> de::Visitor<'de> for Visitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<Value, E> {
+        Ok(Value::None)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> std::result::Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> std::result::Result<Value, E> {
+        Ok(Value::Int(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> std::result::Result<Value, E> {
+        Ok(Value::Int(value.into()))
+    }
+
+    fn visit_i128<E>(self, value: i128) -> std::result::Result<Value, E> {
+        Ok(Value::Int(value))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> std::result::Result<Value, E> {
+        Ok(Value::Float(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> std::result::Result<Value, E> {
+        Ok(Value::Str(value.to_owned()))
+    }
+
+    fn visit_bytes<E>(self, value: &[u8]) -> std::result::Result<Value, E> {
+        Ok(Value::Bytes(value.to_owned()))
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut from: A) -> std::result::Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = from.next_element()? {
+            items.push(item);
+        }
+        Ok(Value::List(items))
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, mut from: A) -> std::result::Result<Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some((key, value)) = from.next_entry()? {
+            let key = match key {
+                Value::Int(key) => Key::Int(key as i64),
+                Value::Str(key) => Key::Str(key),
+                Value::Bytes(key) => Key::Bytes(key),
+                other => return Err(de::Error::custom(format!("{other:?} as a key"))),
+            };
+            entries.push((key, value));
+        }
+        Ok(Value::Dict(entries))
+    }
+}
+
+fn ints() -> impl Strategy<Value = i128> {
+    prop_oneof![
+        -200..200_i128,
+        (0..127_u32, -2..3_i128, any::<bool>()).prop_map(|(bit, off, minus)| {
+            let value = (1_i128 << bit) + off;
+            if minus { -value } else { value }
+        }),
+        any::<i64>().prop_map(i128::from),
+        any::<i128>(),
+    ]
+}
+
+fn floats() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        any::<u64>().prop_map(f64::from_bits),
+        any::<f32>().prop_map(f64::from),
+        (-100_000..100_000_i32, 0..6).prop_map(|(digits, places)| f64::from(digits) / 10_f64.powi(places)),
+        prop::sample::select(vec![0.0, -0.0, 1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, 5e-324]),
+    ]
+}
+
+/// Characters that something on the way might act on, and any others.
+fn texts() -> impl Strategy<Value = String> {
+    let sharp = prop::sample::select(
+        "\0\x01\x02\x03\x04\x05\r\n\t\x11\x13\x1b\x7f'\"\\b{}()>0Aä€🦀\u{80}\u{ff}".chars().collect::<Vec<_>>(),
+    );
+    prop_oneof![vec(any::<char>(), 0..20), vec(sharp, 0..20), vec(prop::char::range(' ', '~'), 0..80)]
+        .prop_map(|characters| characters.into_iter().collect())
+}
+
+fn buffers() -> impl Strategy<Value = Vec<u8>> {
+    let sharp = prop::sample::select(b"\0\x01\x02\x03\x04\x05\r\n\x11\x13'\"\\x0\x80\xff".to_vec());
+    prop_oneof![vec(any::<u8>(), 0..20), vec(sharp, 0..20), vec(any::<u8>(), 60..300)]
+}
+
+fn keys() -> impl Strategy<Value = Key> {
+    prop_oneof![
+        any::<i64>().prop_map(Key::Int),
+        texts().prop_map(Key::Str),
+        vec(any::<u8>(), 0..12).prop_map(Key::Bytes),
+    ]
+}
+
+fn values() -> impl Strategy<Value = Value> {
+    let list = |items: Vec<Value>| Value::List(items);
+    let leaf = prop_oneof![
+        1 => Just(Value::None),
+        1 => any::<bool>().prop_map(Value::Bool),
+        4 => ints().prop_map(Value::Int),
+        4 => floats().prop_map(Value::Float),
+        4 => texts().prop_map(Value::Str),
+        3 => buffers().prop_map(Value::Bytes),
+        // Lists of one type, which travel packed.
+        1 => (0..64_u32, vec(any::<i64>(), 8..60)).prop_map(|(bits, items)| {
+            Value::List(items.into_iter().map(|item| Value::Int((item >> bits).into())).collect())
+        }),
+        1 => vec(floats().prop_map(Value::Float), 8..60).prop_map(list),
+    ];
+    leaf.prop_recursive(5, 40, 8, move |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..8).prop_map(list),
+            prop::collection::btree_map(keys(), inner, 0..6).prop_map(|map| Value::Dict(map.into_iter().collect())),
+        ]
+    })
+}
+
+/// How bytes leave a board.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum WayOut {
+    Exact,
+    Cooked,
+    Hex,
+}
+
+/// A board as it is; or one whose `sys.stdout` has only a `write` that makes `\r\n` of `\n`, as on boards without
+/// `sys.stdout.buffer`; or one that can only print, as on old firmware.
+async fn board(way: WayOut, trust: Trust) -> Device {
+    let sim = belay_sim::Board::start(&belay_sim::Options::default()).expect("a virtual board starts");
+    // What the agent imports is what a program has put in place of the module.
+    const FAKE: &str = "import sys\nclass O:pass\no=O();f=O();w=sys.stdout.buffer.write\n\
+                        f.implementation=sys.implementation;f.platform=sys.platform\nf.print_exception=sys.print_exception\n";
+    const COOKED: &str = "o.write=lambda b:w(b.replace(b'\\n',b'\\r\\n'))\nf.stdout=o\n";
+    const DONE: &str = "sys.modules['sys']=f";
+    if way != WayOut::Exact {
+        let mut port = sim.connect();
+        talk(&mut port, "\r\x03\x03\r\x01", "exit\r\n>").await;
+        for part in [FAKE, if way == WayOut::Cooked { COOKED } else { "" }, DONE] {
+            talk(&mut port, &format!("{part}\x04"), "\x04\x04>").await;
+        }
+    }
+    let board = Device::builder().trust(trust).connect("virtual", sim.connect()).await.expect("it is attached to");
+    let found = format!("{:?}", board.session().capabilities());
+    assert!(found.contains(&format!("way: {way:?}")), "{found}");
+    board
+}
+
+/// Sends what the raw REPL acts on, and waits for what must come.
+async fn talk(port: &mut belay_sim::Port, send: &str, until: &str) {
+    port.write_all(send.as_bytes()).await.unwrap();
+    let mut came = Vec::new();
+    while !came.ends_with(until.as_bytes()) {
+        let read = tokio::time::timeout(Duration::from_secs(5), port.read_buf(&mut came)).await;
+        assert!(matches!(read, Ok(Ok(1..))), "{read:?} after {}", came.escape_ascii());
+    }
+    assert!(!came.windows(9).any(|part| part == b"Traceback"), "{}", came.escape_ascii());
+}
+
+/// The property: host to board to host is the identity.
+fn identity(way: WayOut, trust: Trust) {
+    let wanted = std::env::var("BELAY_VALUES").ok().map_or(VALUES, |n| n.parse().expect("BELAY_VALUES is a number"));
+    let runtime = Runtime::new().unwrap();
+    let board = runtime.block_on(board(way, trust));
+    let config = Config { cases: wanted.div_ceil(BATCH) as u32, failure_persistence: None, ..Config::default() };
+    // The usual run is the same everywhere; the long one looks elsewhere each time.
+    let mut runner = match std::env::var_os("BELAY_VALUES") {
+        None => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
+        Some(_) => TestRunner::new(config),
+    };
+    let outcome = runner.run(&vec(values(), BATCH), |sent| {
+        let came = runtime.block_on(board.echo(sent.clone()));
+        let came = came.map_err(|error| TestCaseError::fail(error.to_string()))?;
+        for (came, sent) in came.iter().zip(&sent) {
+            prop_assert_eq!(came, sent);
+        }
+        prop_assert_eq!(came.len(), sent.len());
+        Ok(())
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+    println!("{way:?}, {trust:?}: {} values", wanted.div_ceil(BATCH) * BATCH);
+}
+
+#[test]
+fn every_value_comes_back_as_exact_bytes_from_a_trusted_line() {
+    identity(WayOut::Exact, Trust::Trusted);
+}
+
+#[test]
+fn every_value_comes_back_as_exact_bytes_from_a_verified_line() {
+    identity(WayOut::Exact, Trust::Verified);
+}
+
+#[test]
+fn every_value_comes_back_as_cooked_text_from_a_trusted_line() {
+    identity(WayOut::Cooked, Trust::Trusted);
+}
+
+#[test]
+fn every_value_comes_back_as_cooked_text_from_a_verified_line() {
+    identity(WayOut::Cooked, Trust::Verified);
+}
+
+#[test]
+fn every_value_comes_back_as_hex_from_a_trusted_line() {
+    identity(WayOut::Hex, Trust::Trusted);
+}
+
+#[test]
+fn every_value_comes_back_as_hex_from_a_verified_line() {
+    identity(WayOut::Hex, Trust::Verified);
+}
+
+/// Text that would run `hit()` if it got out of its literal, wherever a lexer, the raw REPL or an encoder could slip.
+fn hostile() -> Vec<Vec<u8>> {
+    let openers: [&[u8]; 26] = [
+        b"",
+        b"'",
+        b"\"",
+        b"'''",
+        b"\"\"\"",
+        b"\\'",
+        b"\\\"",
+        b"\\\\'",
+        b"\\",
+        b"')",
+        b"',",
+        b"'+",
+        b"'%",
+        b"']",
+        b"'}",
+        b"'.decode()+",
+        b"\\x27+",
+        b"\\N{APOSTROPHE}+",
+        b"\\047+",
+        b"{",
+        b"\n",
+        b"\r\n",
+        b"\x04",
+        b"\x03",
+        b"\x01",
+        b"\x02",
+    ];
+    let bodies: [&[u8]; 5] =
+        [b"hit()", b"\nhit()\n", b"\x04hit()\x04", b"\x05A\x01hit()\x04", b"__import__('builtins').hit()"];
+    let closers: [&[u8]; 4] = [b"", b"#", b"+'", b"\\"];
+    let mut all = Vec::new();
+    for opener in openers {
+        for body in bodies {
+            for closer in closers {
+                all.push([opener, body, closer].concat());
+            }
+        }
+    }
+    // Short enough for the forms of short values, and cut inside a character.
+    for short in [
+        &b"'"[..],
+        b"\"",
+        b"\\",
+        b"\n",
+        b"\r",
+        b"\x04",
+        b"\x03",
+        b"\0",
+        b"hit()",
+        b"'+hit()+'",
+        b"\\'",
+        b"[:1]",
+        b"b''",
+    ] {
+        all.extend([short.to_vec(), [short, b"\xc3"].concat(), [b"\xf0\x9f\xa6", short].concat(), short.repeat(3)]);
+    }
+    all
+}
+
+#[tokio::test]
+async fn no_argument_runs_as_code() {
+    let corpus = hostile();
+    assert!(corpus.iter().collect::<HashSet<_>>().len() >= 400, "{}", corpus.len());
+    let texts: Vec<String> = corpus.iter().map(|bytes| bytes.iter().copied().map(char::from).collect()).collect();
+    let buffers: Vec<ByteBuf> = corpus.iter().cloned().map(ByteBuf::from).collect();
+    for trust in [Trust::Trusted, Trust::Verified] {
+        let board = board(WayOut::Exact, trust).await;
+        assert_eq!(board.count_hits().await.unwrap(), 0);
+        for (texts, buffers) in texts.chunks(24).zip(buffers.chunks(24)) {
+            // One by one where each begins the literal's line, and as the items of a list.
+            assert_eq!(board.echo_text(texts).await.unwrap(), texts);
+            assert_eq!(board.echo_bytes(buffers).await.unwrap(), buffers);
+            for (text, buffer) in texts.iter().zip(buffers) {
+                assert_eq!(board.echo_text(std::slice::from_ref(text)).await.unwrap(), std::slice::from_ref(text));
+                assert_eq!(board.echo_bytes(std::slice::from_ref(buffer)).await.unwrap(), std::slice::from_ref(buffer));
+            }
+            let dict: Vec<_> = texts.iter().collect::<HashSet<_>>().into_iter().cloned().map(Key::Str).collect();
+            let dict = Value::Dict(dict.into_iter().map(|key| (key, Value::None)).collect());
+            assert_eq!(board.echo(vec![dict.clone()]).await.unwrap(), [dict]);
+            assert_eq!(board.count_hits().await.unwrap(), 0, "one of {texts:?}");
+        }
+        // The counter would have counted.
+        board.session().exec("hit()").await.unwrap();
+        assert_eq!(board.count_hits().await.unwrap(), 1);
+    }
+}
