@@ -47,14 +47,19 @@ fn helper(helper: &TraitItemFn) -> TraitItemFn {
     helper.sig = task::future(&helper.sig);
     let Some(block) = helper.default.take() else { return helper };
     // What the future holds while it waits must be `Send` too, and only the default body knows that it holds it.
-    match helper.sig.receiver().map(|receiver| &receiver.kind) {
-        Some(ReceiverKind::Reference(_, _, None)) => {
-            helper.sig.generics.make_where_clause().predicates.push(syn::parse_quote!(Self: ::core::marker::Sync));
+    let held = match helper.sig.receiver().map(|receiver| &receiver.kind) {
+        Some(ReceiverKind::Reference(_, _, None)) => Some("Sync"),
+        Some(_) => Some("Send"),
+        None => None,
+    };
+    if let Some(held) = held {
+        let span = helper.sig.ident.span();
+        let held = Ident::new(held, span);
+        let clause = helper.sig.generics.make_where_clause();
+        if clause.predicates.is_empty() {
+            clause.where_token.span = span;
         }
-        Some(_) => {
-            helper.sig.generics.make_where_clause().predicates.push(syn::parse_quote!(Self: ::core::marker::Send));
-        }
-        None => {}
+        clause.predicates.push(syn::parse_quote!(Self: ::core::marker::#held));
     }
     let brace_token = block.brace_token;
     let future: Expr = syn::parse_quote!(async move #block);

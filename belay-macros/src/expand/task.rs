@@ -49,8 +49,12 @@ pub(crate) fn future(sig: &Signature) -> Signature {
     let mut sig = sig.clone();
     let output = output(&sig);
     let written = sig.asyncness.take().map_or(sig.fn_token.span, |token| token.span);
+    // The ends are the user's, so that lints take the signature for the user's; the paths are not, so that no lint
+    // looks at how they are spelled.
+    let impl_token = syn::Token![impl](written);
+    let send = Ident::new("Send", written);
     sig.output = syn::parse_quote_spanned! {Span::call_site().located_at(written)=>
-        -> impl ::core::future::Future<Output = #output> + ::core::marker::Send
+        -> #impl_token ::core::future::Future<Output = #output> + ::core::marker::#send
     };
     sig
 }
