@@ -1,6 +1,9 @@
 //! What the macros hand to the runtime, seen by a recorder in the runtime's place: names, options, hashes, and the
 //! line of every Python line for every form of a body.
 
+// The recorder has the visibility of the facade.
+#![allow(unreachable_pub)]
+
 use std::time::Duration;
 
 /// Stands where the facade stands: the real data types, and a call that only says what it was given.

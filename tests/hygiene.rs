@@ -173,7 +173,7 @@ pub trait Forms {
         "return odd"
     }
 
-    #[cfg(all())]
+    #[cfg(not(any()))]
     #[belay::task]
     async fn present<'a, T>(&'a self, value: T, text: &'a str, more: impl serde::Serialize) -> belay::Result<Vec<T>>
     where
