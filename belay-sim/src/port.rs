@@ -12,7 +12,7 @@ use crate::board::Handle;
 /// An open serial port whose other end is a virtual board.
 ///
 /// Reads end-of-file, and fails to write, once the board has crashed, is unplugged or was connected to anew. What the
-/// board prints while no port is open is lost.
+/// board prints before its first port is opened waits for it; what it prints later, while no port is open, is lost.
 #[derive(Debug)]
 pub struct Port {
     board: Arc<Handle>,

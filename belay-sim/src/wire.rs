@@ -60,7 +60,9 @@ impl Wire {
     pub(crate) fn connect(&self) -> u64 {
         let mut state = self.lock();
         state.wake();
-        state.to_host.clear();
+        if state.sessions > 0 {
+            state.to_host.clear();
+        }
         state.to_board.clear();
         state.sessions += 1;
         state.session = Some(state.sessions);
@@ -170,10 +172,11 @@ impl Wire {
         }
     }
 
-    /// Takes as much output as there is room for and returns how much. Where nobody listens, output is lost.
+    /// Takes as much output as there is room for and returns how much. Where nobody listens any more, output is lost;
+    /// what comes before the first port is open waits for it.
     pub(crate) fn send(&self, output: &[u8]) -> usize {
         let mut state = self.lock();
-        if state.session.is_none() {
+        if state.session.is_none() && (state.sessions > 0 || state.to_host.len() >= TO_HOST) {
             return output.len();
         }
         let count = output.len().min(TO_HOST.saturating_sub(state.to_host.len()));

@@ -4,6 +4,7 @@ mod descriptors;
 mod host;
 mod imports;
 mod patch;
+mod roots;
 mod syscalls;
 
 use std::sync::{Arc, OnceLock};

@@ -1,11 +1,12 @@
 //! Small repairs to the WebAssembly build, because it was made for browsers and a board is not one.
 //!
 //! The official build cannot wait: its delays spin on a clock, its raw-paste reader returns zeros for ever, its
-//! collector only sets a flag that is looked at between two executions, and its heap grows without bound. All of these
+//! collector only sets a flag that is looked at between two executions (see [`roots`](super::roots)), and its heap grows without bound. All of these
 //! are functions of a line or two, so they get new bodies here that ask the host through *doors*: imports that serve
 //! JavaScript objects and can never be reached on a board. Function numbers are safe to use because only one build is
 //! accepted (see [`crate::firmware`]).
 
+use super::roots;
 use crate::Error;
 
 /// The host waits: parameters are milliseconds and microseconds.
@@ -38,6 +39,12 @@ pub(crate) const STACK_POINTER: &str = "stack_pointer";
 pub(crate) mod address {
     /// `mp_state_ctx`.
     const STATE: u32 = 185_108;
+    /// `mp_state_ctx.thread.pystack_start`: where the Python frames are.
+    pub(crate) const FRAMES_START: u32 = STATE + 8;
+    /// `mp_state_ctx.thread.pystack_cur`: where they end.
+    pub(crate) const FRAMES_END: u32 = STATE + 16;
+    /// `mp_state_ctx.mem.gc_stack_overflow`.
+    pub(crate) const MARK_OVERFLOW: u32 = STATE + 416;
     /// `mp_state_ctx.thread.mp_pending_exception`.
     pub(crate) const PENDING_EXCEPTION: u32 = STATE + 40;
     /// `mp_state_ctx.vm.mp_kbd_exception`, an exception object.
@@ -78,24 +85,27 @@ const IMPORTED_FUNCTIONS: u32 = 60;
 
 /// Returns the module with its repairs.
 pub(crate) fn apply(module: &[u8]) -> Result<Vec<u8>, Error> {
-    rewrite(module).ok_or(Error::Interpreter("the MicroPython build has not the expected layout".into()))
-}
-
-fn rewrite(module: &[u8]) -> Option<Vec<u8>> {
     const MEMORY: u8 = 5;
     const EXPORT: u8 = 7;
     const CODE: u8 = 10;
+    let unexpected = || Error::Interpreter("the MicroPython build has not the expected layout".into());
+    let repaired = map_sections(module, |id, content| match id {
+        MEMORY => shrink_memory(content),
+        EXPORT => export_stack_pointer(content),
+        CODE => replace_bodies(content),
+        _ => Some(content.to_vec()),
+    })
+    .ok_or_else(unexpected)?;
+    let code = roots::spill(&repaired).map_err(|error| Error::Interpreter(error.to_string()))?;
+    map_sections(&repaired, |id, content| Some(if id == CODE { code.clone() } else { content.to_vec() })).ok_or_else(unexpected)
+}
+
+fn map_sections(module: &[u8], map: impl Fn(u8, &[u8]) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
     let mut out = module.get(..8)?.to_vec();
     let mut rest = Reader(module.get(8..)?);
     while let Some(id) = rest.byte() {
         let size = rest.number()?;
-        let content = rest.take(size)?;
-        let content = match id {
-            MEMORY => shrink_memory(content)?,
-            EXPORT => export_stack_pointer(content)?,
-            CODE => replace_bodies(content)?,
-            _ => content.to_vec(),
-        };
+        let content = map(id, rest.take(size)?)?;
         out.push(id);
         push_sized(&mut out, &content)?;
     }
@@ -147,6 +157,7 @@ fn new_bodies() -> Vec<(u32, Body)> {
     vec![
         // The heap is what mp_js_init was given; gc.mem_free() no longer counts 128 MB that might come.
         (MAX_NEW_SPLIT, Body::new(0).constant(0).end()),
+        (roots::COLLECT, roots::collect()),
         // Like boards, raise KeyboardInterrupt right where it slept.
         (DELAY_MS, Body::new(0).local(0).constant(0).call(CALL0).constant(1).call(HANDLE_PENDING).end()),
         (DELAY_US, Body::new(0).constant(0).local(0).call(CALL0).constant(1).call(HANDLE_PENDING).end()),
@@ -175,13 +186,18 @@ fn new_bodies() -> Vec<(u32, Body)> {
 }
 
 /// A function body under assembly.
-struct Body(Vec<u8>);
+pub(super) struct Body(Vec<u8>);
 
 impl Body {
     /// Starts a body with that many `i32` locals.
-    fn new(locals: u8) -> Self {
+    pub(super) fn new(locals: u8) -> Self {
         const I32: u8 = 0x7f;
         Self(if locals == 0 { vec![0] } else { vec![1, locals, I32] })
+    }
+
+    /// The instructions of a body without locals.
+    pub(super) fn code(&self) -> &[u8] {
+        self.0.get(1..).unwrap_or_default()
     }
 
     fn op(mut self, code: u8, operand: u32) -> Self {
@@ -195,7 +211,7 @@ impl Body {
         self
     }
 
-    fn constant(mut self, value: i32) -> Self {
+    pub(super) fn constant(mut self, value: i32) -> Self {
         self.0.push(0x41);
         let mut value = value;
         loop {
@@ -209,20 +225,59 @@ impl Body {
         }
     }
 
-    fn local(self, index: u32) -> Self {
+    pub(super) fn local(self, index: u32) -> Self {
         self.op(0x20, index)
     }
 
-    fn tee(self, index: u32) -> Self {
+    pub(super) fn tee(self, index: u32) -> Self {
         self.op(0x22, index)
     }
 
-    fn call(self, function: u32) -> Self {
+    pub(super) fn call(self, function: u32) -> Self {
         self.op(0x10, function)
     }
 
-    fn store(self) -> Self {
+    pub(super) fn store(self) -> Self {
         self.plain(&[0x36, 2, 0])
+    }
+
+    /// Stores 32 bits that far behind the address.
+    pub(super) fn store_at(self, offset: u32) -> Self {
+        self.plain(&[0x36]).op(2, offset)
+    }
+
+    /// Stores 64 bits that far behind the address.
+    pub(super) fn store_wide_at(self, offset: u32) -> Self {
+        self.plain(&[0x37]).op(2, offset)
+    }
+
+    /// Loads 32 bits from a fixed address.
+    pub(super) fn load(self, at: u32) -> Self {
+        self.constant(0).plain(&[0x28]).op(2, at)
+    }
+
+    pub(super) fn set(self, index: u32) -> Self {
+        self.op(0x21, index)
+    }
+
+    pub(super) fn global(self, index: u32) -> Self {
+        self.op(0x23, index)
+    }
+
+    pub(super) fn set_global(self, index: u32) -> Self {
+        self.op(0x24, index)
+    }
+
+    pub(super) fn add(self) -> Self {
+        self.plain(&[0x6a])
+    }
+
+    pub(super) fn sub(self) -> Self {
+        self.plain(&[0x6b])
+    }
+
+    pub(super) fn or(self) -> Self {
+        self.plain(&[0x72])
     }
 
     fn equal(self) -> Self {
@@ -241,7 +296,7 @@ impl Body {
         self.plain(&[0x0b])
     }
 
-    fn end(self) -> Self {
+    pub(super) fn end(self) -> Self {
         self.plain(&[0x0b])
     }
 }
@@ -274,7 +329,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn push_number(out: &mut Vec<u8>, mut value: u32) {
+pub(super) fn push_number(out: &mut Vec<u8>, mut value: u32) {
     loop {
         let low = (value & 0x7f) as u8;
         value >>= 7;
