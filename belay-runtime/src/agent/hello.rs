@@ -44,7 +44,8 @@ impl Status {
             return Some(Self::Absent);
         }
         // Only the agent of a trusted line says nothing behind its list.
-        let (said, sum) = if text.ends_with(']') { (text, None) } else { text.rsplit_once(' ').map(|(t, s)| (t, Some(s)))? };
+        let (said, sum) =
+            if text.ends_with(']') { (text, None) } else { text.rsplit_once(' ').map(|(t, s)| (t, Some(s)))? };
         if sum.is_some_and(|sum| sum.parse() != Ok(check(-i64::from(nonce), said.as_bytes()))) {
             return None;
         }

@@ -184,9 +184,10 @@ pub(crate) const START: &str = "_b=_b['b']\n";
 /// What takes long code on a board that has no raw-paste and no agent yet: sealed pieces, joined. It prints how many it
 /// took, whether it took this one or not.
 pub(crate) fn loader(nonce: u32) -> (Vec<u8>, Expect) {
+    // Collecting often keeps what stays close together: what is scattered leaves no room for anything larger.
     let code = format!(
-        "def _b(s=0,a=[0,{{}}]):\n if s==1:return a[1]\n if s==0:s=b''.join(a[2:]);a[2:]=[];\
-         __import__('gc').collect();return s\n h=a[0]\n for c in s:h=(h*{FACTOR}+c)%{MODULUS}\n \
+        "try:__import__('gc').threshold(999)\nexcept:0\ndef _b(s=0,a=[0,{{}}]):\n __import__('gc').collect()\n if s==1:return a[1]\n \
+         if s==0:s=b''.join(a[2:]);a[2:]=[];return s\n h=a[0]\n for c in s:h=(h*{FACTOR}+c)%{MODULUS}\n \
          if h==0:a[0]+=1;a.append(s[:-4])\n print(~-{nonce},a[0],~{nonce})\n"
     );
     ([code.as_bytes(), LOADER_COUNT].concat(), hello::between(nonce))

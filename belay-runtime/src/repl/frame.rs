@@ -142,10 +142,8 @@ fn undo(output: &[u8], way: Way) -> (Cow<'_, [u8]>, bool) {
         }
         Way::Hex => {
             let pairs = output.chunks_exact(2);
-            let bytes: Vec<u8> = pairs
-                .clone()
-                .map_while(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.last()?)?))
-                .collect();
+            let bytes: Vec<u8> =
+                pairs.clone().map_while(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.last()?)?)).collect();
             let intact = bytes.len() == pairs.len();
             (bytes.into(), intact)
         }

@@ -94,6 +94,8 @@ pub(super) enum Phase {
     Sent,
     /// The code runs.
     Running,
+    /// A printed answer has come; its line has not ended.
+    LineEnd,
     /// The answer has come.
     Answered,
 }
@@ -338,6 +340,7 @@ impl Repl {
                     self.step_text(&open, &close)
                 }
             },
+            Phase::LineEnd => self.step_line_end(),
             Phase::Answered => self.step_answered(),
         }
     }

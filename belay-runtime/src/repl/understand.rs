@@ -58,20 +58,21 @@ impl Repl {
             self.print_received(self.received.len() - held);
             return false;
         };
-        if Some(at) == ok {
-            head.phase = Phase::Running;
-            head.unread = 0;
-            self.print_received(at);
-            self.received.drain(..2);
-        } else if Some(at) == banner {
-            // An entry that was asked for twice is announced twice.
-            self.print_received(at);
-            self.received.drain(..BANNER.len());
-        } else {
+        // The end of a prompt may be where the next thing begins.
+        if Some(at) == echo {
             head.echoed = true;
             let id = head.id;
             self.print_received(at);
             self.events.push_back(Event::Echo { id });
+        } else if Some(at) == ok {
+            head.phase = Phase::Running;
+            head.unread = 0;
+            self.print_received(at);
+            self.received.drain(..2);
+        } else {
+            // An entry that was asked for twice is announced twice.
+            self.print_received(at);
+            self.received.drain(..BANNER.len());
         }
         true
     }
@@ -150,7 +151,10 @@ impl Repl {
         self.searched = 0;
         self.received.drain(..consumed);
         let Some(head) = self.flights.front_mut() else { return false };
-        head.phase = Phase::Answered;
+        head.phase = match head.expect {
+            Expect::Frame(_) => Phase::Answered,
+            Expect::Text { .. } => Phase::LineEnd,
+        };
         self.events.push_back(Event::Reply { id: head.id, payload });
         true
     }
@@ -241,13 +245,19 @@ impl Repl {
         false
     }
 
-    pub(super) fn step_answered(&mut self) -> bool {
-        // The line end of a greeting's answer is ours.
-        while let (Some(Expect::Text { .. }), Some(b'\r' | b'\n')) =
-            (self.flights.front().map(|flight| &flight.expect), self.received.first())
-        {
+    /// The line end of a printed answer is no output of a program.
+    pub(super) fn step_line_end(&mut self) -> bool {
+        let first = self.received.first().copied();
+        if let Some(b'\r' | b'\n') = first {
             self.received.remove(0);
         }
+        if let Some(head) = self.flights.front_mut().filter(|_| first != Some(b'\r')) {
+            head.phase = Phase::Answered;
+        }
+        true
+    }
+
+    pub(super) fn step_answered(&mut self) -> bool {
         let Some(at) = self.received.iter().position(|&b| b == END) else {
             self.print_received(self.received.len());
             return false;
