@@ -4,6 +4,7 @@ mod board;
 mod error;
 mod files;
 mod firmware;
+mod line;
 mod peripherals;
 mod port;
 mod spec;
@@ -12,5 +13,6 @@ mod wire;
 
 pub use board::{Adc, Board, Options};
 pub use error::Error;
+pub use line::{Counters, Direction, Fault, FaultKind, Line, LineHandle, LineOptions, Noise, Unread, Way};
 pub use port::Port;
-pub use spec::open;
+pub use spec::{families, open};

@@ -144,7 +144,8 @@ impl LineHandle {
         let mut state = self.owner.0.lock();
         state.unplug();
         state.sessions += 1;
-        state.session = Some(state.sessions).filter(|_| !state.peer_gone);
+        state.session = Some(state.sessions);
+        state.ended = state.peer_gone;
         Line { session: state.sessions, owner: self.owner.clone() }
     }
 }
@@ -188,6 +189,8 @@ struct State {
     /// The port that is open; all others are dead.
     session: Option<u64>,
     sessions: u64,
+    /// The open port is dead as soon as what has arrived is read.
+    ended: bool,
     peer_gone: bool,
     abandoned: bool,
     counters: Counters,
@@ -208,6 +211,7 @@ impl State {
             drop_unread: options.unread == Unread::Drop,
             session: Some(0),
             sessions: 0,
+            ended: false,
             peer_gone: false,
             abandoned: false,
             counters: Counters::default(),
@@ -223,15 +227,27 @@ impl State {
         self.close();
     }
 
+    /// The line is cut: what is on its way is lost, what has arrived is not.
+    fn end(&mut self) {
+        self.ended = true;
+        self.to_board.clear();
+        self.to_host.clear();
+        self.wake_program();
+    }
+
     /// Nobody reads any more; what was written still arrives.
     fn close(&mut self) {
         self.session = None;
         self.to_host.clear();
         self.unread.clear();
+        self.wake_program();
+        self.wake_pump();
+    }
+
+    fn wake_program(&mut self) {
         for waker in [self.reader.take(), self.writer.take()].into_iter().flatten() {
             waker.wake();
         }
-        self.wake_pump();
     }
 
     fn wake_pump(&mut self) {
@@ -248,6 +264,9 @@ impl AsyncRead for Line {
             return Poll::Ready(Ok(()));
         }
         if state.unread.is_empty() {
+            if state.ended {
+                return Poll::Ready(Ok(()));
+            }
             state.reader = Some(context.waker().clone());
             return Poll::Pending;
         }
@@ -266,7 +285,7 @@ impl AsyncRead for Line {
 impl AsyncWrite for Line {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let mut state = self.owner.0.lock();
-        if state.session != Some(self.session) {
+        if state.session != Some(self.session) || state.ended {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::BrokenPipe, "the line to the virtual board is cut")));
         }
         let now = Instant::now();

@@ -17,6 +17,9 @@ const UNREAD: usize = 4096;
 /// Input that waits for the peer where nothing is to be lost.
 const INPUT: usize = 4096;
 
+/// Bytes read from the peer at once.
+const READ: usize = 1024;
+
 pub(super) async fn run<T: AsyncRead + AsyncWrite + Unpin>(peer: T, shared: Arc<Shared>) {
     let mut pump = Pump { peer, input: VecDeque::new(), timer: Box::pin(sleep_until(Instant::now())) };
     poll_fn(|context| pump.poll(context, &shared)).await;
@@ -70,7 +73,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
             match arrival {
                 Arrival::Byte(byte) => self.input.push_back(byte),
                 Arrival::Lost => {}
-                Arrival::Cut => state.unplug(),
+                Arrival::Cut => state.end(),
             }
         }
         if any && let Some(writer) = state.writer.take() {
@@ -91,7 +94,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
                 Poll::Pending => break,
             }
         }
-        if any && Pin::new(&mut self.peer).poll_flush(context).is_ready() {}
+        if any {
+            // A peer that buffers passes on what it can; one that cannot flush fails the next write.
+            let _ = Pin::new(&mut self.peer).poll_flush(context);
+        }
         any
     }
 
@@ -100,7 +106,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
         if state.input_buffer.is_some_and(|limit| self.input.len() >= limit) {
             while let Some(arrival) = state.to_board.arrival(now) {
                 if arrival == Arrival::Cut {
-                    state.unplug();
+                    state.end();
                 }
             }
         }
@@ -109,13 +115,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     fn listen(&mut self, state: &mut State, now: Instant, context: &mut Context<'_>) -> bool {
         let mut any = false;
         while !state.peer_gone {
-            let mut buffer = [0; 1024];
-            // Nobody to hear it: the peer must not wait for that.
-            let room = if state.session.is_none() { buffer.len() } else { state.to_host.room(now) };
-            let mut buffer = ReadBuf::new(buffer.split_at_mut_checked(room).map_or(&mut buffer, |(head, _)| head));
-            if buffer.remaining() == 0 {
-                break;
-            }
+            // Where nobody hears it, the peer must not wait for that.
+            let room = if state.session.is_none() { READ } else { state.to_host.room(now).min(READ) };
+            let mut buffer = [0; READ];
+            let Some(buffer) = buffer.get_mut(..room).filter(|buffer| !buffer.is_empty()) else { break };
+            let mut buffer = ReadBuf::new(buffer);
             match Pin::new(&mut self.peer).poll_read(context, &mut buffer) {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
                     any = true;
@@ -140,10 +144,7 @@ fn arrive_at_host(state: &mut State, now: Instant) -> bool {
         match arrival {
             Arrival::Byte(byte) if state.unread.len() < UNREAD => state.unread.push_back(byte),
             Arrival::Byte(_) | Arrival::Lost => {}
-            Arrival::Cut if state.unread.is_empty() => state.unplug(),
-            Arrival::Cut => {
-                state.cut_after_unread = true;
-            }
+            Arrival::Cut => state.end(),
         }
     }
     if any && let Some(reader) = state.reader.take() {
