@@ -107,7 +107,7 @@ pub trait Suite {
     }
 
     #[belay::task]
-    async fn object(&self) -> Result<u8> {
+    async fn thing(&self) -> Result<u8> {
         "return object()"
     }
 

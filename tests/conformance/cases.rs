@@ -198,7 +198,7 @@ async fn large_replies(d: Device) -> Outcome {
 }
 
 async fn what_cannot_be_sent_is_named(d: Device) -> Outcome {
-    match d.object().await {
+    match d.thing().await {
         Err(Error::Exception { exception, .. }) if exception.message().contains("object") => Ok(()),
         other => Err(format!("expected a TypeError that names `object`, got {other:?}")),
     }

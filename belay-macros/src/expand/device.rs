@@ -31,7 +31,9 @@ fn trait_item(item: &Item) -> TokenStream {
                     task::braced(span, quote!(::core::future::ready(::core::result::Result::Ok(())))).to_token_stream()
                 }
             };
-            quote!(#(#attrs)* #sig #body)
+            // The runtime calls a setup, and nobody else needs to.
+            let unused = (function.kind == Kind::Setup).then(|| quote!(#[allow(dead_code)]));
+            quote!(#(#attrs)* #unused #sig #body)
         }
         Item::Helper(helper) => self::helper(helper).into_token_stream(),
         Item::Other(item) => item.to_token_stream(),

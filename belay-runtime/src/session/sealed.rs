@@ -82,7 +82,7 @@ impl Actor {
     }
 
     async fn whole(&mut self, id: u64, body: &[u8], what: &str, until: Instant) -> Result<Vec<u8>, Fault> {
-        let mut again = false;
+        let (mut again, mut refused) = (false, false);
         for _ in 0..MOST_ATTEMPTS {
             let epoch = self.epoch.as_ref().ok_or(Fault::Gone)?;
             let n = epoch.calls + 1;
@@ -105,10 +105,12 @@ impl Actor {
                 return Ok(answer);
             }
             self.line_was_bad(attempt.refused);
-            if attempt.refused {
+            // A damaged request is refused once; one that is refused again meets an agent that waits for a greeting.
+            if attempt.refused && !std::mem::replace(&mut refused, true) {
                 again = false;
                 continue;
             }
+            refused = false;
             again = match self.fate(attempt, what, until).await? {
                 Fate::Ran => true,
                 Fate::DidNotRun => false,

@@ -33,15 +33,15 @@ type Result<T> = std::result::Result<T, wasmparser::BinaryReaderError>;
 /// `gc_collect`: marks what the roots and the Python frames reach, then, by passing it off as Python frames, what the C
 /// stack reaches. Marking resets the note that its own stack was too small, so that is kept.
 pub(super) fn collect() -> Body {
-    const [START, END, OVERFLOW]: [u32; 3] = [0, 1, 2];
+    let [start, end, overflow] = [0, 1, 2];
     Body::new(3)
         .call(MARK)
         .load(address::FRAMES_START)
-        .set(START)
+        .set(start)
         .load(address::FRAMES_END)
-        .set(END)
+        .set(end)
         .load(address::MARK_OVERFLOW)
-        .set(OVERFLOW)
+        .set(overflow)
         .constant(address::FRAMES_START as i32)
         .global(STACK_POINTER_GLOBAL)
         .store()
@@ -50,14 +50,14 @@ pub(super) fn collect() -> Body {
         .store()
         .call(MARK)
         .constant(address::FRAMES_START as i32)
-        .local(START)
+        .local(start)
         .store()
         .constant(address::FRAMES_END as i32)
-        .local(END)
+        .local(end)
         .store()
         .constant(address::MARK_OVERFLOW as i32)
         .load(address::MARK_OVERFLOW)
-        .local(OVERFLOW)
+        .local(overflow)
         .or()
         .store()
         .call(SWEEP)

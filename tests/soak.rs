@@ -1,0 +1,107 @@
+//! A session that lasts for months must not use the board up: a board keeps every short string that its compiler meets
+//! until the next reset, so the calls themselves must never leave one behind.
+
+use belay::{Device, Result, Trust};
+use serde_bytes::ByteBuf;
+
+/// Calls on each kind of line, unless `BELAY_SOAK_CALLS` says how many.
+const CALLS: u32 = 2_000;
+/// How often the heap is looked at.
+const LOOK_EVERY: u32 = 500;
+/// Heap that one object more or less of the board's own may take: seven short strings.
+const SLACK: u32 = 128;
+
+#[belay::device]
+trait Board {
+    #[belay::setup]
+    async fn open(&self) -> Result<()> {
+        r#"
+        import gc
+        # The virtual board collects between two calls, and only if it was told to: boards do when the heap is full.
+        gc.threshold(8192)
+        "#
+    }
+
+    #[belay::task]
+    async fn echo(&self, text: &str, bytes: &ByteBuf, key: (i64, f64)) -> Result<(String, ByteBuf, (i64, f64))> {
+        "return text, bytes, key"
+    }
+
+    #[belay::task]
+    async fn collect(&self) -> Result<()> {
+        "gc.collect()"
+    }
+
+    #[belay::task]
+    async fn free(&self) -> Result<u32> {
+        "return gc.mem_free()"
+    }
+
+    /// What the test would see if calls left anything behind.
+    #[belay::task]
+    async fn leak(&self, n: u32) -> Result<()> {
+        "exec('\"k%d\"' % n)"
+    }
+}
+
+async fn free(board: &Device) -> u32 {
+    board.collect().await.unwrap();
+    board.free().await.unwrap()
+}
+
+async fn board(trust: Trust) -> Device {
+    let mut options = belay_sim::Options::default();
+    options.heap = 64 * 1024;
+    let board = belay_sim::Board::start(&options).expect("a virtual board starts");
+    Device::builder().trust(trust).connect("virtual", board.connect()).await.expect("it is attached to")
+}
+
+/// Values that no call has had before, of all the lengths that are short: each once as text, once as bytes.
+async fn call(board: &Device, n: u32) {
+    let digits = format!("{n:05}");
+    let text: String = digits.chars().chain("aé'\\".chars()).cycle().take(5 + n as usize % 8).collect();
+    let bytes = ByteBuf::from([&n.to_be_bytes()[1..], b"'"].concat());
+    let numbers = (i64::from(n) << 20, f64::from(n) + 1.0 / 3.0);
+    let (text_back, bytes_back, numbers_back) = board.echo(&text, &bytes, numbers).await.unwrap();
+    assert_eq!((text_back, bytes_back, numbers_back), (text, bytes, numbers));
+}
+
+async fn soak(trust: Trust) {
+    let calls =
+        std::env::var("BELAY_SOAK_CALLS").ok().map_or(CALLS, |n| n.parse().expect("BELAY_SOAK_CALLS is a number"));
+    let board = board(trust).await;
+    // Tables of the board grow to their size with the first calls.
+    for n in 0..100 {
+        call(&board, n).await;
+    }
+    let before = free(&board).await;
+    let mut lowest = before;
+    for n in 0..calls {
+        call(&board, 100 + n).await;
+        if n % LOOK_EVERY == LOOK_EVERY - 1 {
+            lowest = lowest.min(free(&board).await);
+        }
+    }
+    let after = free(&board).await;
+    println!("{trust:?}: {calls} calls, {before} bytes free before, {lowest} at the lowest, {after} after");
+    assert!(
+        after + SLACK >= before && lowest + SLACK >= before,
+        "{before} bytes before, {lowest} lowest, {after} after"
+    );
+
+    for n in 0..100 {
+        board.leak(n).await.unwrap();
+    }
+    let leaked = before - free(&board).await;
+    assert!(leaked > 5 * SLACK, "the test would not see what 100 short strings take: {leaked}");
+}
+
+#[tokio::test]
+async fn calls_leave_nothing_behind_on_a_trusted_line() {
+    soak(Trust::Trusted).await;
+}
+
+#[tokio::test]
+async fn calls_leave_nothing_behind_on_a_verified_line() {
+    soak(Trust::Verified).await;
+}
