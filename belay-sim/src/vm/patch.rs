@@ -96,7 +96,6 @@ pub(crate) fn apply(module: &[u8]) -> Result<Vec<u8>, Error> {
         _ => Some(content.to_vec()),
     })
     .ok_or_else(unexpected)?;
-    if std::env::var_os("NOSPILL").is_some() { return Ok(repaired); }
     let code = roots::spill(&repaired).map_err(|error| Error::Interpreter(error.to_string()))?;
     map_sections(&repaired, |id, content| Some(if id == CODE { code.clone() } else { content.to_vec() })).ok_or_else(unexpected)
 }
