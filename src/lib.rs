@@ -57,6 +57,8 @@
 //! - `sim`: virtual boards in this process. A debug build needs an optimised interpreter: in the workspace's `Cargo.toml`
 //!   write `[profile.dev.package."*"]` and `opt-level = 3`.
 
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
+
 pub use belay_macros::{device, setup, task};
 pub use belay_runtime::{
     AfterTimeout, Builder, Capabilities, Device, Error, Exception, Frame, Line, Output, Printed, Result, Session,

@@ -75,6 +75,7 @@ trait Board {
     }
 
     #[belay::task]
+    #[allow(clippy::too_many_arguments)]
     async fn total(&self, a: u8, b: i64, c: f32, d: bool, e: Option<u8>, f: (u8, u8), g: Vec<u16>) -> Result<f64> {
         "return a + b + c + d + (e or 0) + f[0] + f[1] + sum(g)"
     }

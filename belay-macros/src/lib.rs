@@ -5,6 +5,8 @@
 //! makes the text for the board, `expand` writes Rust. All problems are collected and reported together, and the
 //! signatures are there even when something is wrong.
 
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
+
 mod check;
 mod expand;
 mod model;

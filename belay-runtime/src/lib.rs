@@ -13,6 +13,8 @@
 //! | `transport` | lines: serial, TCP, programs, virtual boards |
 //! | `task`, `error`, `output` | as named |
 
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
+
 mod agent;
 mod call;
 pub mod codec;

@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 /// One reading, as a dict on the board.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Reading {
-    pub name: String,
-    pub value: i32,
-    pub ok: Option<bool>,
+pub(crate) struct Reading {
+    pub(crate) name: String,
+    pub(crate) value: i32,
+    pub(crate) ok: Option<bool>,
 }
 
 #[belay::device]
-pub trait Suite {
+pub(crate) trait Suite {
     #[belay::setup]
     async fn open(&self) -> Result<()> {
         r#"
@@ -184,7 +184,7 @@ pub trait Suite {
 
 /// A second trait with the same names: the two never meet.
 #[belay::device]
-pub trait Other {
+pub(crate) trait Other {
     #[belay::setup]
     async fn open(&self) -> Result<()> {
         "runs = 100"
@@ -202,6 +202,6 @@ pub trait Other {
 
 /// What a task that stands alone can see of others: nothing.
 #[belay::task]
-pub async fn sees_runs(device: &Device) -> Result<bool> {
+pub(crate) async fn sees_runs(device: &Device) -> Result<bool> {
     r#"return "runs" in globals()"#
 }

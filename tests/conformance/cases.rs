@@ -11,27 +11,27 @@ use serde_bytes::ByteBuf;
 use crate::board::{Other, Reading, Suite, sees_runs};
 
 /// How a case ended on a board.
-pub type Outcome = Result<(), String>;
+pub(crate) type Outcome = Result<(), String>;
 
 /// What is known of a board before the cases run.
-pub struct Facts {
-    pub capabilities: Capabilities,
+pub(crate) struct Facts {
+    pub(crate) capabilities: Capabilities,
     /// Whether Ctrl-C stops a running loop: tried with one that ends by itself.
-    pub obeys_ctrl_c: bool,
+    pub(crate) obeys_ctrl_c: bool,
 }
 
 /// Something that a board must do.
-pub struct Case {
-    pub name: &'static str,
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
     /// `Some(reason)`: this board cannot, and the reason is what it said of itself.
-    pub left_out: fn(&Facts) -> Option<String>,
-    pub run: fn(Device) -> std::pin::Pin<Box<dyn Future<Output = Outcome> + Send>>,
+    pub(crate) left_out: fn(&Facts) -> Option<String>,
+    pub(crate) run: fn(Device) -> std::pin::Pin<Box<dyn Future<Output = Outcome> + Send>>,
 }
 
 macro_rules! cases {
     ($($name:ident $(unless $reason:expr)?;)*) => {
         /// All cases, in the order in which they run.
-        pub const CASES: &[Case] = &[$(Case {
+        pub(crate) const CASES: &[Case] = &[$(Case {
             name: stringify!($name),
             left_out: cases!(@reason $($reason)?),
             run: |device| Box::pin($name(device)),
@@ -78,7 +78,7 @@ fn deaf(facts: &Facts) -> Option<String> {
 }
 
 /// Whether Ctrl-C stops a loop: a loop of a few seconds is given a deadline of a fraction of one.
-pub async fn obeys_ctrl_c(d: &Device) -> Result<bool, Error> {
+pub(crate) async fn obeys_ctrl_c(d: &Device) -> Result<bool, Error> {
     // How long the board counts, found with a short count first.
     let begun = Instant::now();
     d.count_to(1000).await?;

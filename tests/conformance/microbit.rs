@@ -10,15 +10,15 @@ use tokio::{
 const FIRMWARE: &str = "/usr/share/firmware-microbit-micropython/firmware.hex";
 
 /// An emulated micro:bit; it ends with this value.
-pub struct Microbit {
+pub(crate) struct Microbit {
     /// Its pseudo-terminal.
-    pub port: String,
+    pub(crate) port: String,
     _qemu: Child,
 }
 
 impl Microbit {
     /// Switches one on. The error says what is missing.
-    pub async fn start() -> Result<Self, String> {
+    pub(crate) async fn start() -> Result<Self, String> {
         if !std::path::Path::new(FIRMWARE).exists() {
             return Err(format!("no {FIRMWARE}: install Debian's firmware-microbit-micropython and qemu-system-arm"));
         }

@@ -171,6 +171,11 @@ pub(crate) fn in_namespace(part: &str) -> String {
     format!("exec(r'''{part}''',_b)\n")
 }
 
+/// Code that prints the free heap.
+pub(crate) fn free_heap(nonce: u32) -> Vec<u8> {
+    format!("_b=__import__('gc');_b.collect();print(~-{nonce},_b.mem_free(),~{nonce})").into_bytes()
+}
+
 /// Code that says that what stands before it has run.
 pub(crate) fn done(nonce: u32) -> String {
     format!("print(~-{nonce},0,~{nonce})\n")

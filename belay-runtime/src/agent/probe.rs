@@ -75,12 +75,13 @@ impl Capabilities {
 
     /// How arguments are best written for this board.
     pub(crate) fn literals(&self) -> LiteralOptions {
-        let mut options = LiteralOptions::default();
-        options.raw = self.raw_literals;
-        options.decode = self.decode;
-        options.pad_bytes = self.interns_bytes;
-        options.float_bits = self.float_bits;
-        options
+        LiteralOptions {
+            raw: self.raw_literals,
+            decode: self.decode,
+            pad_bytes: self.interns_bytes,
+            float_bits: self.float_bits,
+            ..LiteralOptions::default()
+        }
     }
 
     /// One word without quotes, to be kept on the board.

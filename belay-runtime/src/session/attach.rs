@@ -12,6 +12,7 @@ use super::{
 use crate::{
     agent::{self, Agent, Capabilities, Present, Status},
     error::{Error, Result},
+    exception::Exception,
     repl::{Event, Expect, Lane, Request},
     transport::Trust,
 };
@@ -27,6 +28,7 @@ const LONGEST_PATIENCE: Duration = Duration::from_secs(2);
 /// Pieces of a source on boards without raw-paste, before anything is known of them.
 const LOADER_PIECE: usize = 48;
 const LOADER_ATTEMPTS: usize = 40;
+const FULL_HEAP_ATTEMPTS: u32 = 2;
 
 impl Actor {
     /// Makes sure that the board listens and holds an agent that takes calls.
@@ -80,10 +82,14 @@ impl Actor {
         let mut attempt = 0;
         loop {
             let until = (Instant::now() + patience).min(deadline);
-            if self.enter_raw(attempt, until).await?
-                && let Some(status) = self.greet(until.max(Instant::now() + FIRST_PATIENCE).min(deadline)).await?
-            {
-                return Ok(status);
+            if self.enter_raw(attempt, until).await? {
+                match self.greet(until.max(Instant::now() + FIRST_PATIENCE).min(deadline)).await {
+                    Ok(Some(status)) => return Ok(status),
+                    // A heap that is full may have been filled by what has just been interrupted.
+                    Ok(None) | Err(Error::Exception { .. }) if attempt < FULL_HEAP_ATTEMPTS => {}
+                    Ok(None) => {}
+                    Err(error) => return Err(error),
+                }
             }
             if Instant::now() >= deadline {
                 return Err(self.silent(attempt + 1));
@@ -170,7 +176,16 @@ impl Actor {
             match self.step(until).await? {
                 Some(Event::Reply { id: of, payload }) if of == id => answer = Some(payload),
                 Some(Event::Done { id: of }) if of == id => return Ok(answer),
-                Some(Event::Ended { id: of, .. } | Event::Echo { id: of }) if of == id => return Ok(None),
+                Some(Event::Ended { id: of, error }) if of == id => {
+                    return match Exception::from_traceback(&error) {
+                        Some(exception) if exception.kind() == "MemoryError" => {
+                            let task = "what belay asked of it".to_owned();
+                            Err(Error::Exception { task, exception: Box::new(exception) })
+                        }
+                        _ => Ok(None),
+                    };
+                }
+                Some(Event::Echo { id: of }) if of == id => return Ok(None),
                 Some(Event::RawPaste { id: of, window: None }) if of == id => return Ok(None),
                 Some(_) => {}
                 None => return Ok(answer),
@@ -190,6 +205,7 @@ impl Actor {
                 None => wire.set_pace(Some(SLOW)),
             }
         }
+        let free_heap = if window.is_none() { self.free_heap(deadline).await? } else { None };
         let paste = window.map(|window| Lane::RawPaste { window: Some(window.into()) });
         let number = nonce();
         let (code, expect) = agent::probe(number);
@@ -203,8 +219,9 @@ impl Actor {
                 None => None,
             },
         };
-        let capabilities = Capabilities::parse(&text.ok_or(unanswered)?, number, window)
+        let mut capabilities = Capabilities::parse(&text.ok_or(unanswered)?, number, window)
             .map_err(|reason| Error::Protocol { port: self.shared.port.clone(), reason })?;
+        capabilities.free_heap = capabilities.free_heap.max(free_heap.unwrap_or(0));
         let verified = self.trust == Trust::Verified || window.is_none();
         let token = nonce();
         let parts = Agent::choose(&capabilities, verified).parts(&capabilities, token);
@@ -269,6 +286,13 @@ impl Actor {
         self.exchange(started, Lane::Plain, expect, deadline).await
     }
 
+    /// The free heap of a board on which the probe itself takes a good part of it.
+    async fn free_heap(&mut self, deadline: Instant) -> Result<Option<u32>> {
+        let number = nonce();
+        let text = self.exchange(agent::free_heap(number), Lane::Plain, agent::between(number), deadline).await?;
+        Ok(text.and_then(|text| std::str::from_utf8(&text).ok()?.trim().parse().ok()))
+    }
+
     /// Asks for raw-paste with the smallest program there is.
     async fn find_raw_paste(&mut self, deadline: Instant) -> Result<Option<u16>> {
         let id = self.next_id();
@@ -294,8 +318,11 @@ impl Actor {
     pub(super) async fn soft_reset(&mut self) -> Result<()> {
         let deadline = Instant::now() + self.limits.open;
         // Proof first that the board takes what comes next as an empty line of the raw REPL.
-        self.resync(deadline).await?;
-        self.epoch = None;
+        match self.resync(deadline).await {
+            // No room for a greeting is proof enough.
+            Ok(_) | Err(Error::Exception { .. }) => self.epoch = None,
+            Err(error) => return Err(error),
+        }
         if let Some(wire) = &mut self.wire {
             wire.repl.sync();
             wire.repl.control(b"\x04");
