@@ -1,13 +1,19 @@
 //! Virtual MicroPython boards.
 
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
+
 mod board;
+mod bridge;
 mod error;
 mod files;
 mod firmware;
 mod line;
 mod peripherals;
 mod port;
+#[cfg(unix)]
+mod pty;
 mod spec;
+mod tcp;
 mod vm;
 mod wire;
 
@@ -15,4 +21,7 @@ pub use board::{Adc, Board, Options};
 pub use error::Error;
 pub use line::{Counters, Direction, Fault, FaultKind, Line, LineHandle, LineOptions, Noise, Unread, Way};
 pub use port::Port;
+#[cfg(unix)]
+pub use pty::Pty;
 pub use spec::{families, open};
+pub use tcp::Tcp;
