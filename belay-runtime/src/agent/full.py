@@ -23,7 +23,8 @@ def e(v):
    else:v=str(v);f=201;g='\1'
   elif t is float:x(P('>B@FLOAT@',@HEAD@,v))
   elif t is str:v=v.encode();f=219
-  elif v in(None,0,1):o.append(v!=None and 194+v or 192)
+  elif v is None:o.append(192)
+  elif t is bool:o.append(194+v)
   elif t in(bytes,bytearray,memoryview):v=bytes(v);f=198
   elif isinstance(v,dict):
    f=223

@@ -34,9 +34,10 @@ def e(v):
   if t is int:
    if-33<v<128:o.append(v&255)
    else:v=str(v);f=200;g='\1'
-  elif t is float:x(P('>Bf',202,v))
+  elif t is float:x(P('>B@FLOAT@',@HEAD@,v))
   elif t is str:f=218;v=bytes(v,'')
-  elif v in(None,0,1):o.append(v!=None and 194+v or 192)
+  elif v is None:o.append(192)
+  elif t is bool:o.append(194+v)
   elif t in(bytes,bytearray):f=197
   elif isinstance(v,dict):
    f=222

@@ -13,9 +13,10 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 64 containers inside each other, 16 MiB.
+    /// 16 MiB, and more containers inside each other than boards have heap for: a reply that nests too deeply for the
+    /// host must be seen to be a reply, so that its reader can say so.
     fn default() -> Self {
-        Self { depth: 64, size: 16 << 20 }
+        Self { depth: 1 << 16, size: 16 << 20 }
     }
 }
 

@@ -12,6 +12,9 @@ use super::{
 
 type Result<T, E = DecodeError> = std::result::Result<T, E>;
 
+/// Containers inside each other: serde recurses, and the program's stack must hold it.
+const MAX_DEPTH: usize = 64;
+
 /// One value, its elements still unread if it is a container.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Value<'a> {
@@ -114,7 +117,7 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(payload: &'a [u8]) -> Self {
-        Self { rest: payload, depth: Limits::default().depth, ahead: None }
+        Self { rest: payload, depth: MAX_DEPTH, ahead: None }
     }
 
     /// Bytes that have not been read.
