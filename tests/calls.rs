@@ -116,8 +116,8 @@ async fn a_cached_call_is_one_turn_of_few_bytes_without_source() {
     let used = board.session().traffic() - before;
     assert!(used.bytes_out < 16, "{used:?}");
     assert_eq!(used.bytes_out, "_b(0,26)\x04".len() as u64);
-    // `OK`, a mark of two bytes, a length, a MessagePack double, and the prompt: a board with 32-bit floats saves four.
-    assert_eq!(used.bytes_in, 2 + 2 + 1 + 9 + 3);
+    // `OK`, a mark of two bytes, a MessagePack double, and the prompt: a board with 32-bit floats saves four.
+    assert_eq!(used.bytes_in, 2 + 2 + 9 + 3);
     assert_eq!((used.writes, used.turns), (1, 1), "{used:?}");
 }
 

@@ -17,8 +17,6 @@ trait Board {
     async fn open(&self) -> Result<()> {
         r#"
         import gc
-        # The virtual board collects between two calls, and only if it was told to: boards do when the heap is full.
-        gc.threshold(8192)
         "#
     }
 

@@ -33,8 +33,6 @@ trait Mirror {
     async fn open(&self) -> Result<()> {
         r#"
         import array, builtins, collections, gc
-        # The virtual board collects between two calls, and only if it was told to: boards do when the heap is full.
-        gc.threshold(16384)
         hits = 0
         def hit(*a):
             global hits
@@ -367,7 +365,10 @@ enum WayOut {
 /// A board as it is; or one whose `sys.stdout` has only a `write` that makes `\r\n` of `\n`, as on boards without
 /// `sys.stdout.buffer`; or one that can only print, as on old firmware.
 async fn board(way: WayOut, trust: Trust) -> Device {
-    let sim = belay_sim::Board::start(&belay_sim::Options::default()).expect("a virtual board starts");
+    let mut options = belay_sim::Options::default();
+    // A board holds a reply several times over while it makes it, and some here are larger than 64 KiB.
+    options.heap = 512 * 1024;
+    let sim = belay_sim::Board::start(&options).expect("a virtual board starts");
     // What the agent imports is what a program has put in place of the module.
     const FAKE: &str = "import sys\nclass O:pass\no=O();f=O();w=sys.stdout.buffer.write\n\
                         f.implementation=sys.implementation;f.platform=sys.platform\nf.print_exception=sys.print_exception\n";

@@ -12,7 +12,7 @@ use crate::{
 
 /// A board. Cheap to clone: all clones share one session, and the line is closed when the last one is gone.
 ///
-/// The methods that matter are those of your own traits, see [`device`](macro@crate::device). What concerns the board as
+/// The methods that matter are those of your own traits, see the attribute `belay::device`. What concerns the board as
 /// a whole stands behind [`Device::session`].
 #[derive(Clone, Debug)]
 pub struct Device {

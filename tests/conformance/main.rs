@@ -97,7 +97,7 @@ async fn targets() -> (Vec<Target>, Vec<String>) {
         }
         return (found, broken);
     }
-    for family in ["pico"] {
+    for family in belay_sim::families() {
         match open(family, &format!("sim:{family}"), None).await {
             Ok(target) => found.push(target),
             Err(problem) => broken.push(problem),

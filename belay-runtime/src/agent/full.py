@@ -4,24 +4,26 @@ import sys,io
 from struct import pack as P
 from array import array as A
 w=@WRITE@
-# H: the identities of what is deployed; S: namespaces; n: calls let through; k: the reply of the last of them
-# L: an interrupt has ended a call, and until the next greeting all others are refused; B: pieces of a long call
-H=[];S={};n=L=0;k=B=b''
+# T: functions by index; H: the identities of those that were deployed; S: namespaces; B: pieces of a long request
+# n: calls let through; k: the reply of the last of them
+# L: an interrupt has ended a call, and until the next greeting all others are refused
+H=[];S={};n=L=0;k=b''
+B=[] #V
 # The smallest typecode that holds a..z: unsigned if it can be.
 def r(a,z):
  for i in range(4):
   if max(z,~a)<<(a<0)<1<<(8<<i):return'BHIQbhiq'[i+4*(a<0)]
 # MessagePack; f: the 32-bit form of a head that is still to be written, g: an extension's type.
 def e(v):
- s=[v];o=bytearray();x=o.extend
+ s=[v];o=bytearray()
  while s:
-  v=s.pop();t=type(v);f=0;g=''
+  v=s.pop();t=type(v);f=g=''
   if t is int:
    g=-33<v<128 or r(v,v)
-   if g==1:o.append(v&255)
-   elif g:x(P('>B'+g,204+'BHIQbhiq'.find(g),v))
+   if g==1:o+=P('b',v)
+   elif g:o+=P('>B'+g,204+'BHIQbhiq'.find(g),v)
    else:v=str(v);f=201;g='\1'
-  elif t is float:x(P('>B@FLOAT@',@HEAD@,v))
+  elif t is float:o+=P('>B@FLOAT@',@HEAD@,v)
   elif t is str:v=v.encode();f=219
   elif v is None:o.append(192)
   elif t is bool:o.append(194+v)
@@ -35,41 +37,38 @@ def e(v):
    else:s+=list(v)[::-1]
   else:raise TypeError("can't send "+t.__name__)
   if f:
-   l=len(v);t=l<65536;x(P('B',1912-8*f+l)if l<16 and f>201 else P('>B'+'IH'[t],f-t,l))
-   if f<220:x(g);x(v)
+   l=len(v);t=l<65536;o+=P('B',1912-8*f+l)if l<16 and f>201 else P('>B'+'IH'[t],f-t,l)
+   if f<220:o+=g;o+=v
  return o
 # The check over a verified line: zero if these are the bytes that were sent behind `h` calls.
 def c(h,s): #V
  for x in s:h=(h*52+x)%7311593 #V
  return h #V
-# Runs a source in a namespace and, with an identity, keeps its function as a task.
-def d(s,g,h,m):
- g=S.setdefault(g,{})
- exec(compile(s,m,'exec'),g)
- if h:T.append(g.get(m));H.append(h);return len(H)
-T=[d]
+# Runs a source in a namespace and, with an identity, keeps its function as a task. What a verified line carries is
+# evaluated in here, and does this without help.
+def d(s,g,h,m): #T
+ g=S.setdefault(g,{});exec(compile(s,m,'exec'),g) #T
+ if h:T.append(g.get(m));H.append(h);return len(H) #T
+T=[d] #T
+T=[len] #V
 # m, o: number and payload of the frame to write.
 def b(i,*a): #T
 def b(i,j=0): #V
- global n,k,L,B
+ global n,k,L
  m=n;o=k
  if i<-1:L=0;return print(~i,n,'@BOOT@',H,i-1) #T
- if j:L=0;s='%d @BOOT@ %s'%(n,H);return print(~i,s,c(i,s.encode()),i-1) #V
- if i+1: #T
- if i: #V
-  m+=1;o=b'\xc1'
-  if L<1: #T
-  if L+c(n,i)<1: #V
-   n=m
-   try:
-    i=i[:-4] #V
-    if i[-1]<34:B=B*(i[-1]>32)+i[:-1];o=b'\0' #V
-    else:i,*a=eval(i);o=e(T[i](*a)) #V
-    o=e(T[i](*a)) #T
-   except BaseException as z:
-    L=type(z)is KeyboardInterrupt
-    try:i=io.StringIO();sys.print_exception(z,i);o=e((type(z).__name__,str(z),getattr(z,'errno',None),i.getvalue()));o=P('>BIB',201,len(o),2)+o
-    except:L=1;o=b'\xc7\0\2'
-   k=o
+ if j:L=0;s=b'%d @BOOT@ %s'%(n,H);return print(~i,s,c(i,s),i-1) #V
+ if i+1:m+=1;o=b'\xc1' #T
+ if i+1 and L<1: #T
+ if i:m+=1;o=b'\xc1' #V
+ if i and L+c(n,i)<1: #V
+  n=m
+  try:o=e(T[i](*a)) #T
+  try:i,*a=eval(i[:-4]);o=e(T[i](*a)) #V
+  except BaseException as z:
+   L=type(z)is KeyboardInterrupt
+   try:i=io.StringIO();sys.print_exception(z,i);o=e((type(z).__name__,str(z),getattr(z,'errno',None),i.getvalue()));o=P('>BIB',201,len(o),2)+o
+   except:L=1;o=b'\xc7\0\2'
+  k=o
  w(P('>BH',248,m*1597&65535)+o) #T
- w(P('>i',c(m,o)-(1<<24))+o) #V
+ w(P('>i',c(m,o)-2**24)+o) #V

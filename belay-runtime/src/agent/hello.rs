@@ -43,9 +43,11 @@ impl Status {
         if text == "-" {
             return Some(Self::Absent);
         }
-        // Only the agent of a trusted line says nothing behind its list.
-        let (said, sum) =
-            if text.ends_with(']') { (text, None) } else { text.rsplit_once(' ').map(|(t, s)| (t, Some(s)))? };
+        // On a verified line it is a literal with a check behind it.
+        let (said, sum) = match text.strip_prefix("b'") {
+            Some(rest) => rest.rsplit_once("' ").map(|(said, sum)| (said, Some(sum)))?,
+            None => (text, None),
+        };
         if sum.is_some_and(|sum| sum.parse() != Ok(check(-i64::from(nonce), said.as_bytes()))) {
             return None;
         }
@@ -64,4 +66,11 @@ impl Status {
         let deployed = deployed.collect::<Option<_>>()?;
         Some(Self::Present(Box::new(Present { agent, epoch, calls, capabilities, deployed })))
     }
+}
+
+/// The shortest request that proves, by its answer, that everything before it has ended. A board that is not in the raw
+/// REPL echoes it, and an echo is no answer.
+pub(crate) fn ping(nonce: u32) -> (Vec<u8>, Expect) {
+    let expect = Expect::Text { open: (!i64::from(nonce)).to_string().into_bytes(), close: b"\n".to_vec() };
+    (format!("print(~{nonce})").into_bytes(), expect)
 }

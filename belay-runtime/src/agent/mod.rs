@@ -4,14 +4,15 @@
 //! source in a namespace and, with an id, keeps the function of that name. `_b(-nonce,1)` greets. `_b(-1)` writes the
 //! last reply again.
 //!
-//! On verified lines a request is a literal with a check, `_b(b'3,26....')`, and `_b(0)` writes the last reply again.
+//! On verified lines a request is a literal with a check, `_b(b'3,26....')`; what stands in it is evaluated in the
+//! agent's namespace, which is how sources are deployed. There `_b(0)` writes the last reply again.
 
 mod hello;
 mod probe;
 
 use std::sync::LazyLock;
 
-pub(crate) use hello::{Present, Status, between, hello};
+pub(crate) use hello::{Present, Status, between, hello, ping};
 pub use probe::Capabilities;
 pub(crate) use probe::probe;
 
@@ -96,16 +97,7 @@ pub(crate) fn bare(body: &[u8]) -> Vec<u8> {
 /// count of calls before it and over itself zero. The board runs nothing of it unless it is.
 pub(crate) fn seal(body: &[u8], calls_before: u32, raw: bool) -> Vec<u8> {
     let mut out = b"_b(b'".to_vec();
-    for &byte in body {
-        match byte {
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\'' => out.extend_from_slice(b"\\'"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b' '..=b'~' => out.push(byte),
-            0x80.. if raw => out.push(byte),
-            _ => out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
-        }
-    }
+    escape(body, b'\'', raw, &mut out);
     out.extend_from_slice(&seal_of(check(calls_before.into(), body)));
     out.extend_from_slice(b"')");
     out
@@ -122,15 +114,33 @@ fn seal_of(sum: i64) -> [u8; 4] {
     seal
 }
 
-/// A piece of a body that is too long for one request; the first one makes the board forget an earlier body.
-pub(crate) fn piece(piece: &[u8], first: bool) -> Vec<u8> {
-    [piece, if first { b" " } else { b"!" }].concat()
+/// The body that hands over a piece of one that is too long for a single request. The first one makes the board forget
+/// what it may have of another. At least 11 bytes: the smallest boards keep shorter literals for ever.
+pub(crate) fn piece(piece: &[u8], first: bool, raw: bool) -> Vec<u8> {
+    let mut body = if first { b"0,B.clear()or B.append(b\"".to_vec() } else { b"0,B.append(b\"".to_vec() };
+    escape(piece, b'"', raw, &mut body);
+    body.extend_from_slice(b"\")or B");
+    body
 }
 
-/// What the board answers to a piece.
-pub(crate) const PIECE_TAKEN: [u8; 1] = [0];
-/// The body behind all pieces.
-pub(crate) const JOINED: &[u8] = b"eval(B)";
+/// The body that stands for all pieces joined.
+pub(crate) const JOINED: &[u8] = b"eval((b''.join(B),B.clear())[0])";
+/// Shorter literals may be kept for ever.
+pub(crate) const SHORTEST_PIECE: usize = 11;
+
+/// Bytes inside a literal.
+fn escape(bytes: &[u8], quote: u8, raw: bool, out: &mut Vec<u8>) {
+    for &byte in bytes {
+        match byte {
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            _ if byte == quote => out.extend_from_slice(&[b'\\', byte]),
+            b' '..=b'~' => out.push(byte),
+            0x80.. if raw => out.push(byte),
+            _ => out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
+        }
+    }
+}
 
 /// `source` as a triple-quoted literal without any byte that the REPL or a lexer acts on.
 pub(crate) fn quote(source: &str, out: &mut Vec<u8>) {
@@ -147,18 +157,38 @@ pub(crate) fn quote(source: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"'''");
 }
 
-/// The body of a request that runs `source` in the namespace `scope` and keeps it under `id`.
-pub(crate) fn deploy(source: &str, scope: u64, id: u64, name: &str) -> Vec<u8> {
-    let mut body = Vec::with_capacity(source.len() + 64);
-    body.extend_from_slice(b"0,");
-    quote(source, &mut body);
-    body.extend_from_slice(format!(",{scope},{id},'{name}'").as_bytes());
-    body
+/// What is to be run in a namespace.
+pub(crate) struct Source<'a> {
+    pub(crate) text: &'a str,
+    /// The namespace.
+    pub(crate) scope: u64,
+    /// What it is known by and which function of it is called, if it is to be kept.
+    pub(crate) keep: Option<(u64, &'a str)>,
 }
 
-/// The body of a request that runs `source` in the namespace `scope` and keeps nothing of it.
-pub(crate) fn exec(source: &str, scope: u64) -> Vec<u8> {
-    deploy(source, scope, 0, "exec")
+impl Source<'_> {
+    /// The body of a request that runs it. A board that keeps it answers how many it keeps: the index of this one.
+    pub(crate) fn body(&self, agent: &Agent, capabilities: &Capabilities) -> Vec<u8> {
+        let Self { text, scope, keep } = *self;
+        let (id, name) = keep.unwrap_or((0, "exec"));
+        let mut body = Vec::with_capacity(text.len() + 128);
+        if !agent.verifies {
+            body.extend_from_slice(b"0,");
+            quote(text, &mut body);
+            body.extend_from_slice(format!(",{scope},{id},'{name}'").as_bytes());
+            return body;
+        }
+        let (open, close) =
+            if capabilities.compile { ("compile(", format!(",'{name}','exec')")) } else { ("", String::new()) };
+        body.extend_from_slice(format!("0,(exec({open}").as_bytes());
+        quote(text, &mut body);
+        body.extend_from_slice(format!("{close},S.setdefault({scope},{{}})),").as_bytes());
+        if keep.is_some() {
+            body.extend_from_slice(format!("T.append(S[{scope}].get('{name}')),H.append({id})").as_bytes());
+        }
+        body.extend_from_slice(b")and H");
+        body
+    }
 }
 
 /// The request that has the last reply written again.

@@ -16,7 +16,7 @@ for i in range(16):t('b"%012d"'%i)
 m=f()
 for i in range(16):t('b"%010d"'%i)
 i=m-f()-n+m
-for s in('__import__("array")and sys.print_exception and __import__("io").StringIO','__import__("struct")','i>64','b"".decode()==""',b'len(b"\x80\xff\xc3")==3 and len("\xc3\xa4")==1','__import__("_thread")','compile'):g+=g+(t(s)!=0)
+for s in('@DECIMALS@','__import__("array")and sys.print_exception and __import__("io").StringIO','__import__("struct")','i>64','b"".decode()==""',b'len(b"\x80\xff\xc3")==3 and len("\xc3\xa4")==1','__import__("_thread")','compile'):g+=g+(t(s)!=0)
 i=sys.implementation
 print(i[0],'.'.join([str(x)for x in i[1][:3]]),sys.platform.replace(' ','_'),f(),64 if 1e39<1e40 else 32 if 1.0000001>1 else 30,g,end='')
 # Every byte, and the combinations in which translations of line endings differ.

@@ -2,7 +2,7 @@
 
 use super::between;
 use crate::{
-    codec::args::LiteralOptions,
+    codec::args::{DECIMALS_PROBE, LiteralOptions},
     repl::{Expect, Way},
 };
 
@@ -50,6 +50,8 @@ pub struct Capabilities {
     pub decode: bool,
     /// Short bytes literals stay on the heap for ever, as short strings do everywhere.
     pub interns_bytes: bool,
+    /// Decimal fractions of a few digits are read without an error.
+    pub decimals: bool,
     /// `struct`; older firmware calls it `ustruct`.
     struct_module: bool,
     /// What the full agent needs is there.
@@ -79,8 +81,9 @@ impl Capabilities {
             raw: self.raw_literals,
             decode: self.decode,
             pad_bytes: self.interns_bytes,
+            decimals: self.decimals,
             float_bits: self.float_bits,
-            ..LiteralOptions::default()
+            unpack: None,
         }
     }
 
@@ -92,7 +95,8 @@ impl Capabilities {
             | u8::from(self.decode) << 3
             | u8::from(self.interns_bytes) << 4
             | u8::from(self.struct_module) << 5
-            | u8::from(self.full_modules) << 6;
+            | u8::from(self.full_modules) << 6
+            | u8::from(self.decimals) << 7;
         let way = match self.way {
             Way::Exact => 'e',
             Way::Cooked => 'c',
@@ -139,6 +143,7 @@ impl Capabilities {
             interns_bytes: flags & 16 != 0,
             struct_module: flags & 32 != 0,
             full_modules: flags & 64 != 0,
+            decimals: flags & 128 != 0,
             writer,
             way,
         })
@@ -175,6 +180,7 @@ impl Capabilities {
             interns_bytes: flags & 16 != 0,
             struct_module: flags & 32 != 0,
             full_modules: flags & 64 != 0,
+            decimals: flags & 128 != 0,
             writer,
             way,
         })
@@ -232,6 +238,7 @@ pub(crate) fn probe(nonce: u32) -> (String, Expect) {
     let code = code
         .replace("@NONCE@", &nonce.to_string())
         .replace("@MARK@", &(nonce + 10).to_string())
+        .replace("@DECIMALS@", DECIMALS_PROBE)
         .replace("@WRITERS@", &WRITERS.map(|writer| format!("\"{writer}\"")).join(","));
     (code, between(nonce))
 }

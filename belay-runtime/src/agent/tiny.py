@@ -3,38 +3,35 @@
 # come first, because what they leave behind them is filled by the others.
 def b(i,*a): #T
 def b(i,j=0): #V
- global n,k,L,B
+ global n,k,L
  m=n;o=k
  if i<-1:L=0;return print(~i,n,'@BOOT@',H,i-1) #T
- if j:L=0;s='%d @BOOT@ %s'%(n,H);return print(~i,s,c(i,bytes(s,'')),i-1) #V
- if i+1: #T
- if i: #V
-  m+=1;o=b'\xc1'
-  if L<1: #T
-  if L+c(n,i)<1: #V
-   n=m
-   try:
-    i=i[:-4] #V
-    if i[-1]<34:B=B*(i[-1]>32)+i[:-1];o=b'\0' #V
-    else:i,*a=eval(i);o=e(T[i](*a)) #V
-    o=e(T[i](*a)) #T
-   except BaseException as z:
-    L=type(z)is KeyboardInterrupt
-    try:o=e((str(type(z))[8:-2],str(z)));o=P('>BHB',200,len(o),2)+o
-    except:L=1;o=b'\xc7\0\2'
-   k=o
+ if j:L=0;s=b'%d @BOOT@ %s'%(n,H);return print(~i,s,c(i,s),i-1) #V
+ if i+1:m+=1;o=b'\xc1' #T
+ if i+1 and L<1: #T
+ if i:m+=1;o=b'\xc1' #V
+ if i and L+c(n,i)<1: #V
+  n=m
+  try:o=e(T[i](*a)) #T
+  try:i,*a=eval(i[:-4]);o=e(T[i](*a)) #V
+  except BaseException as z:
+   L=type(z)is KeyboardInterrupt
+   try:o=e((str(type(z))[8:-2],str(z)));o=P('>BHB',200,len(o),2)+o
+   except:L=1;o=b'\xc7\0\2'
+  k=o
  w(P('>BH',248,m*1597&65535)+o) #T
- w(P('>i',c(m,o)-(1<<24))+o) #V
+ w(P('>i',c(m,o)-2**24)+o) #V
 # ---
 # Only heads with 16-bit lengths; longer ints are text, because big ones need heap and small ones are few.
+# What is of none of the types it knows is a list if it has a length and items.
 def e(v):
- s=[v];o=bytearray();x=o.extend
+ s=[v];o=bytearray()
  while s:
-  v=s.pop();t=type(v);f=0;g=''
+  v=s.pop();t=type(v);f=g=''
   if t is int:
-   if-33<v<128:o.append(v&255)
+   if-33<v<128:o+=P('b',v)
    else:v=str(v);f=200;g='\1'
-  elif t is float:x(P('>B@FLOAT@',@HEAD@,v))
+  elif t is float:o+=P('>B@FLOAT@',@HEAD@,v)
   elif t is str:f=218;v=bytes(v,'')
   elif v is None:o.append(192)
   elif t is bool:o.append(194+v)
@@ -42,20 +39,19 @@ def e(v):
   elif isinstance(v,dict):
    f=222
    for t in v:s+=v[t],t
-  elif isinstance(v,(list,tuple,set)):f=220;s+=list(v)[::-1]
-  else:raise TypeError(t)
+  else:f=220;len(v);s+=list(v)[::-1]
   if f:
-   x(P('>BH',f,len(v)))
-   if f<219:x(g);x(v)
+   o+=P('>BH',f,len(v))
+   if f<219:o+=g;o+=v
  return o
 # ---
 def c(h,s): #V
  for x in s:h=(h*52+x)%7311593 #V
  return h #V
-def d(s,g,h,m):
- g=S.setdefault(g,{})
- exec(s,g)
- if h:T.append(g.get(m));H.append(h);return len(H)
+def d(s,g,h,m): #T
+ g=S.setdefault(g,{});exec(s,g) #T
+ if h:T.append(g.get(m));H.append(h);return len(H) #T
 from @STRUCT@ import pack as P
 w=@WRITE@
-T=[d];H=[];S={};n=L=0;k=B=b''
+T=[d];H=[];S={};n=L=0;k=b'' #T
+T=[len];H=[];S={};B=[];n=L=0;k=b'' #V

@@ -9,7 +9,7 @@ use tokio::{
 
 use super::{
     Command, Job, Limits, Opener, Shared, Work,
-    epoch::{Epoch, deployment, nonce},
+    epoch::{Epoch, nonce},
     sealed::{Fault, SMALLEST_PIECE},
     wire::Wire,
 };
@@ -39,8 +39,10 @@ pub(super) struct Actor {
     flying: VecDeque<Flying>,
     /// What this boot of the board holds; `None` until the board has been greeted, and after any doubt.
     pub(super) epoch: Option<Epoch>,
-    /// A greeting is under way that tells what became of a request that ended without an answer: its request and nonce.
-    ping: Option<(u64, u32)>,
+    /// A question is under way whose answer proves that what was sent before it has ended.
+    ping: Option<u64>,
+    /// A request seems to have ended without an answer, and the question did not fit into the board's input yet.
+    doubtful: bool,
     /// How large the pieces of a long request may be on a board without raw-paste.
     pub(super) piece: usize,
     /// How long an answer takes that the board need not think about.
@@ -92,6 +94,7 @@ impl Actor {
             flying: VecDeque::new(),
             epoch: None,
             ping: None,
+            doubtful: false,
             piece: 2 * SMALLEST_PIECE,
             turn: Duration::ZERO,
             refused: 0,
@@ -113,6 +116,12 @@ impl Actor {
 
     pub(super) async fn run(mut self) {
         loop {
+            if self.doubtful {
+                self.send_ping();
+            }
+            if self.ping.is_none() && self.flying.iter().any(|flying| flying.ended.is_some()) {
+                self.recount().await;
+            }
             self.start_ready().await;
             if self.ending && self.queue.is_empty() && self.flying.is_empty() {
                 break;
@@ -226,7 +235,7 @@ impl Actor {
 
     /// Hands over what can be handed over.
     async fn start_ready(&mut self) {
-        while self.ping.is_none() && !self.queue.is_empty() && self.flying.len() < MOST_IN_FLIGHT {
+        while self.ping.is_none() && !self.doubtful && !self.queue.is_empty() && self.flying.len() < MOST_IN_FLIGHT {
             if self.epoch.as_ref().is_none_or(|epoch| epoch.locked) && !self.flying.is_empty() {
                 return;
             }
@@ -269,7 +278,8 @@ impl Actor {
                     }
                 }
                 Work::Exec { source } => {
-                    let body = agent::exec(&source, 0);
+                    let Some(epoch) = &self.epoch else { return self.queue.push_front(job) };
+                    let body = epoch.exec(&source);
                     if let Some(job) = self.hand_over(job, &body).await {
                         return self.queue.push_front(job);
                     }
@@ -318,13 +328,12 @@ impl Actor {
     async fn deploy(&mut self, task: &'static Task) -> Result<()> {
         let setups = task.scope.setups.iter().filter(|setup| setup.kind == Kind::Setup);
         for one in setups.copied().chain([task]) {
-            if self.epoch.as_ref().is_none_or(|epoch| epoch.index(one).is_some()) {
-                continue;
-            }
+            let Some(epoch) = self.epoch.as_ref().filter(|epoch| epoch.index(one).is_none()) else { continue };
+            let body = epoch.deployment(one);
             let what = format!("deploying {}", one.name);
             let id = self.next_id();
             let until = Instant::now() + one.timeout.filter(|_| one.kind == Kind::Setup).unwrap_or(self.limits.deploy);
-            let payload = match self.request(id, &deployment(one), &what, until).await {
+            let payload = match self.request(id, &body, &what, until).await {
                 Ok(payload) => payload,
                 // The caller finds no epoch and attaches again.
                 Err(Fault::Gone | Fault::Stopped) => {
@@ -363,10 +372,13 @@ impl Actor {
 
     fn on_event(&mut self, event: Event) {
         match event {
-            Event::Reply { id, payload } if self.is_ping(id) => self.on_ping(&payload),
+            Event::Reply { id, .. } if self.is_ping(id) => {}
             Event::Done { id } | Event::Ended { id, .. } if self.is_ping(id) => self.ping = None,
             Event::Reply { id, payload } => self.on_reply(id, payload),
-            Event::Done { id } => self.flying.retain(|f| f.job.id != id || !f.answered),
+            Event::Done { id } => {
+                self.flying.retain(|f| f.job.id != id || !f.answered);
+                self.doubtful = false;
+            }
             Event::Suspect { .. } => self.send_ping(),
             Event::Ended { id, error } => {
                 if let Some(flying) = self.flying.iter_mut().find(|f| f.job.id == id) {
@@ -420,39 +432,26 @@ impl Actor {
     }
 
     fn is_ping(&self, id: u64) -> bool {
-        self.ping.is_some_and(|(ping, _)| ping == id)
+        self.ping == Some(id)
     }
 
+    /// Asks for proof that a request has ended, as soon as the question fits beside what the board has not read.
     fn send_ping(&mut self) {
         let id = self.next_id();
         let (None, Some(wire)) = (self.ping, &mut self.wire) else { return };
-        let nonce = nonce();
-        let (code, expect) = agent::hello(nonce);
-        wire.repl.submit(Request { id, code, lane: Lane::Plain, expect });
-        self.ping = Some((id, nonce));
-    }
-
-    /// The greeting behind calls that ended without an answer has come back.
-    fn on_ping(&mut self, text: &[u8]) {
-        match self.ping.and_then(|(_, nonce)| Status::parse(text, nonce)) {
-            Some(status) => {
-                if matches!(status, Status::Absent) {
-                    self.epoch = None;
-                }
-                let (ended, flying) = std::mem::take(&mut self.flying).into_iter().partition(|f| f.ended.is_some());
-                self.flying = flying;
-                self.settle(ended, &status);
-            }
-            None => self.doubt(),
+        let (code, expect) = agent::ping(nonce());
+        if wire.repl.takes_plain(code.len() + 1) {
+            wire.repl.submit(Request { id, code, lane: Lane::Plain, expect });
+            self.ping = Some(id);
+            self.doubtful = false;
+        } else {
+            self.doubtful = true;
         }
     }
 
-    /// Stops the call that runs, and finds out what became of it and of those behind it.
-    pub(super) async fn interrupt(&mut self) {
+    /// Finds out what became of calls that have ended without an answer.
+    async fn recount(&mut self) {
         let until = Instant::now() + self.limits.recover;
-        if let Some(first) = self.flying.front_mut() {
-            first.abandoned = true;
-        }
         match self.resync(until).await {
             Ok(status) => {
                 let flying = std::mem::take(&mut self.flying);
@@ -469,6 +468,14 @@ impl Actor {
                 self.doubt();
             }
         }
+    }
+
+    /// Stops the call that runs, and finds out what became of it and of those behind it.
+    pub(super) async fn interrupt(&mut self) {
+        if let Some(first) = self.flying.front_mut() {
+            first.abandoned = true;
+        }
+        self.recount().await;
     }
 
     /// Decides about calls that have not answered, from what the agent counted.
@@ -516,6 +523,7 @@ impl Actor {
     /// Nothing is known of the calls in flight any more.
     fn doubt(&mut self) {
         self.ping = None;
+        self.doubtful = false;
         for mut flying in std::mem::take(&mut self.flying).into_iter().rev() {
             if flying.answered {
             } else if flying.abandoned {
@@ -531,6 +539,7 @@ impl Actor {
     /// A resync answers what a ping would have.
     pub(super) fn ping_is_over(&mut self) {
         self.ping = None;
+        self.doubtful = false;
     }
 
     /// The line has ended: what was under way may have run.
@@ -538,6 +547,7 @@ impl Actor {
         self.wire = None;
         self.epoch = None;
         self.ping = None;
+        self.doubtful = false;
         for mut flying in std::mem::take(&mut self.flying).into_iter().rev() {
             if flying.answered {
             } else if flying.job.work.idempotent() && !flying.abandoned {

@@ -128,6 +128,8 @@ impl Actor {
                 self.late_event(event);
             }
             if let Some(wire) = &mut self.wire {
+                // An earlier request may have been answered meanwhile: wait for the answer to this one.
+                wire.repl.sync();
                 wire.repl.control(b"\r\x01");
             }
         }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    agent::{self, Agent, Capabilities, Present},
+    agent::{Agent, Capabilities, Present, Source},
     codec::args::Args,
     repl::{Expect, Form, Lane, Repl},
     task::{FNV_BASIS, Scope, Task, fnv1a},
@@ -65,6 +65,20 @@ impl Epoch {
         body
     }
 
+    /// The body that puts `task` on the board.
+    pub(super) fn deployment(&self, task: &Task) -> Vec<u8> {
+        self.run(Source { text: task.source, scope: scope_key(task.scope), keep: Some((identity(task), task.name)) })
+    }
+
+    /// The body that runs `source` in the namespace of programs that are no tasks.
+    pub(super) fn exec(&self, source: &str) -> Vec<u8> {
+        self.run(Source { text: source, scope: 0, keep: None })
+    }
+
+    fn run(&self, source: Source<'_>) -> Vec<u8> {
+        source.body(self.agent, &self.capabilities)
+    }
+
     /// How the answer of call number `n` is recognised.
     pub(super) fn answer(&self, n: u32) -> Expect {
         Expect::Frame(Form { n, way: self.capabilities.way, verified: self.agent.verifies })
@@ -83,11 +97,6 @@ impl Epoch {
             None => Lane::Plain,
         })
     }
-}
-
-/// The body that puts `task` on the board.
-pub(super) fn deployment(task: &Task) -> Vec<u8> {
-    agent::deploy(task.source, scope_key(task.scope), identity(task), task.name)
 }
 
 /// What a deployed source is known by: its scope and its text.

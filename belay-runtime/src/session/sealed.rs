@@ -52,28 +52,28 @@ struct Attempt {
     refused: bool,
     /// It ended without an answer; what the board printed as an error.
     ended: Option<Vec<u8>>,
-    ping: Option<(u64, u32)>,
-    status: Option<Status>,
+    ping: Option<u64>,
 }
 
 impl Actor {
     /// One request with the line to itself, in as many pieces as the board needs.
     pub(super) async fn request(&mut self, id: u64, body: &[u8], what: &str, until: Instant) -> Result<Vec<u8>, Fault> {
-        let pieces = match &self.epoch {
-            Some(epoch) if epoch.verifies() && epoch.capabilities.raw_paste.is_none() => self.piece,
-            _ => usize::MAX,
+        let raw = match &self.epoch {
+            Some(epoch) if epoch.verifies() && epoch.capabilities.raw_paste.is_none() && body.len() > self.piece => {
+                epoch.capabilities.raw_literals
+            }
+            _ => return self.whole(id, body, what, until).await,
         };
-        if body.len() <= pieces {
-            return self.whole(id, body, what, until).await;
-        }
         let mut rest = body;
         while !rest.is_empty() {
             let (piece, after) = rest.split_at(self.piece.min(rest.len()));
-            let piece = agent::piece(piece, rest.len() == body.len());
+            let mut padded = piece.to_vec();
+            padded.resize(piece.len().max(agent::SHORTEST_PIECE), b' ');
+            let request = agent::piece(&padded, rest.len() == body.len(), raw);
             let id = self.next_id();
-            let answer = self.whole(id, &piece, what, until).await?;
-            if answer != agent::PIECE_TAKEN {
-                // An exception: the heap may be full.
+            let answer = self.whole(id, &request, what, until).await?;
+            if Exception::from_reply(&answer).is_some() {
+                // The heap may be full.
                 return Ok(answer);
             }
             rest = after;
@@ -91,7 +91,7 @@ impl Actor {
                 (false, true) => agent::seal(body, n - 1, epoch.capabilities.raw_literals),
                 (false, false) => agent::bare(body),
             };
-            let mut attempt = Attempt { id, n, answer: None, refused: false, ended: None, ping: None, status: None };
+            let mut attempt = Attempt { id, n, answer: None, refused: false, ended: None, ping: None };
             self.send(&mut attempt, code)?;
             if self.watch(&mut attempt, until).await? {
                 // The time is up, or nobody waits any more.
@@ -161,13 +161,8 @@ impl Actor {
                     attempt.refused = payload == REFUSED;
                     attempt.answer = (!attempt.refused).then_some(payload);
                 }
-                Step::Event(Event::Reply { id, payload }) => {
-                    if let Some((_, nonce)) = attempt.ping.filter(|(ping, _)| *ping == id) {
-                        attempt.status = Status::parse(&payload, nonce);
-                    }
-                }
                 Step::Event(Event::Done { id }) => {
-                    let last = attempt.ping.map_or(attempt.id, |(ping, _)| ping);
+                    let last = attempt.ping.unwrap_or(attempt.id);
                     if id == last {
                         return Ok(false);
                     }
@@ -184,28 +179,24 @@ impl Actor {
         }
     }
 
-    /// Greets behind a request that may have ended, or may not have been read to its end.
+    /// Asks behind a request that may have ended, or may not have been read to its end.
     fn ping_behind(&mut self, attempt: &mut Attempt, unread: bool) {
         let id = self.next_id();
-        let nonce = nonce();
-        let (code, expect) = agent::hello(nonce);
+        let (code, expect) = agent::ping(nonce());
         let Some(wire) = &mut self.wire else { return };
         if unread {
-            // A request whose end was lost waits in the board's line: as a line of its own it cannot eat the greeting.
+            // A request whose end was lost waits in the board's line: as a line of its own it cannot eat the question.
             wire.repl.control(b"\n");
+        } else if !wire.repl.takes_plain(code.len() + 1) {
+            return;
         }
         wire.repl.submit(Request { id, code, lane: Lane::Plain, expect });
-        attempt.ping = Some((id, nonce));
+        attempt.ping = Some(id);
     }
 
     /// Whether a request that did not answer has run, as the agent counts.
     async fn fate(&mut self, attempt: Attempt, what: &str, until: Instant) -> Result<Fate, Fault> {
-        // That the agent is gone is not believed to a single greeting: its name may have been damaged on the way.
-        let status = match attempt.status {
-            Some(status @ Status::Present(_)) => status,
-            Some(Status::Absent) | None => self.resync(until.max(Instant::now() + self.limits.recover)).await?,
-        };
-        match status {
+        match self.resync(until.max(Instant::now() + self.limits.recover)).await? {
             Status::Present(present) => {
                 let same = self.epoch.as_ref().is_some_and(|epoch| epoch.token() == present.epoch);
                 let ran = present.calls >= attempt.n;
