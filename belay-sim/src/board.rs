@@ -6,13 +6,17 @@ use std::thread;
 
 use crate::files::Files;
 use crate::peripherals::Peripherals;
-use crate::vm::{self, Exit, Halt, Memory, ReplMode, Serial, Storage, Vm};
+use crate::families::{self, Family, Feature, RawPaste, SoftReset};
+use crate::vm::{self, Exit, Halt, Hardware, Memory, ReplMode, Serial, Storage, Vm};
 use crate::wire::{Power, Wire};
 use crate::{Error, Port};
 
 /// Every Python call under `setjmp` is a call of the host's too, so deep recursion on the board needs this much; the
 /// operating system gives it page by page, as it is used.
 const STACK: usize = 32 << 20;
+
+/// Words for Python frames: recursion to a depth of about 65, as on boards.
+const FRAMES: u32 = 2048;
 
 /// Bytes of a pico's file system.
 const FLASH: usize = 1_441_792;
@@ -30,11 +34,54 @@ pub struct Options {
     /// Whether Ctrl-C empties the input buffer and goes unseen while that is full, as on boards with native USB;
     /// otherwise what was queued is kept and run after it.
     pub ctrl_c_clears: bool,
+    /// How it answers the request for raw-paste.
+    pub raw_paste: RawPaste,
+    /// What it lacks.
+    pub hidden: Vec<Feature>,
+    family: &'static Family,
+}
+
+impl Options {
+    /// A board of the family with that name, one of [`families`](crate::families).
+    #[must_use]
+    pub fn for_family(name: &str) -> Option<Self> {
+        families::find(name).map(Self::of)
+    }
+
+    fn of(family: &'static Family) -> Self {
+        Self {
+            heap: family.heap,
+            input_buffer: family.input_buffer,
+            window: 128,
+            ctrl_c_clears: family.ctrl_c_clears,
+            raw_paste: RawPaste::default(),
+            hidden: Vec::new(),
+            family,
+        }
+    }
+
+    fn hardware(&self) -> Hardware {
+        let Family { firmware, machine, cooked, .. } = self.family;
+        Hardware {
+            family: self.family,
+            hidden: self.hidden.clone(),
+            serial: Serial {
+                banner: format!("{firmware}; {machine}\r\n"),
+                cooked: *cooked,
+                raw_paste: self.raw_paste,
+                input_buffer: self.input_buffer,
+                window: self.window,
+                ctrl_c_clears: self.ctrl_c_clears,
+            },
+            memory: Memory { heap: self.heap, frames: FRAMES },
+        }
+    }
 }
 
 impl Default for Options {
+    /// A Raspberry Pi Pico.
     fn default() -> Self {
-        Self { heap: 190 * 1024, input_buffer: 256, window: 128, ctrl_c_clears: true }
+        Self::of(families::pico())
     }
 }
 
@@ -129,36 +176,36 @@ impl Drop for Handle {
 
 /// The life of a board, from power-on to power-off.
 fn live(wire: &Arc<Wire>, crash: &Mutex<Option<String>>, storage: &Storage, options: &Options) {
-    let serial = Serial { input_buffer: options.input_buffer, window: options.window, ctrl_c_clears: options.ctrl_c_clears };
-    let memory = Memory { heap: options.heap, frames: 2048 };
+    let hardware = options.hardware();
+    let note = |reason| *crash.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     let mut mode = ReplMode::Friendly;
+    let mut noise = options.family.noise;
     loop {
-        let (exit, last_mode) = match Vm::boot(wire.clone(), serial.clone(), memory, storage.clone(), mode) {
-            Ok(mut vm) => {
-                let mut exit = vm.run();
-                if matches!(exit, Exit::SoftReset)
-                    && let Err(halt) = vm.write(b"MPY: soft reboot\r\n")
-                {
-                    exit = Exit::Halted(halt);
-                }
-                (exit, vm.mode())
-            }
+        let (exit, last_mode) = match Vm::boot(wire.clone(), &hardware, storage.clone(), mode, noise) {
+            Ok(mut vm) => (vm.run(), vm.mode()),
             Err(error) => (Exit::Crashed(error.to_string()), mode),
         };
-        mode = match exit {
-            Exit::SoftReset => last_mode,
-            Exit::Halted(Halt::Reset) => ReplMode::Friendly,
-            Exit::Halted(Halt::Off) => return,
-            Exit::Crashed(reason) => {
-                *crash.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+        let halt = match (exit, options.family.soft_reset) {
+            (Exit::SoftReset, SoftReset::Reboots(text)) => {
+                (mode, noise) = (last_mode, text.as_bytes());
+                continue;
+            }
+            (Exit::SoftReset, SoftReset::Exits) => {
                 wire.hang_up();
-                match wait_for_reset(wire) {
-                    Halt::Off => return,
-                    Halt::Reset => ReplMode::Friendly,
-                }
+                wait_for_reset(wire)
+            }
+            (Exit::Halted(halt), _) => halt,
+            (Exit::Crashed(reason), _) => {
+                note(Some(reason));
+                wire.hang_up();
+                wait_for_reset(wire)
             }
         };
-        *crash.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        if halt == Halt::Off {
+            return;
+        }
+        note(None);
+        (mode, noise) = (ReplMode::Friendly, options.family.noise);
     }
 }
 

@@ -5,6 +5,7 @@
 mod board;
 mod bridge;
 mod error;
+mod families;
 mod files;
 mod firmware;
 mod line;
@@ -19,9 +20,10 @@ mod wire;
 
 pub use board::{Adc, Board, Options};
 pub use error::Error;
+pub use families::{Feature, RawPaste, families};
 pub use line::{Counters, Direction, Fault, FaultKind, Line, LineHandle, LineOptions, Noise, Unread, Way};
 pub use port::Port;
 #[cfg(unix)]
 pub use pty::Pty;
-pub use spec::{families, open};
+pub use spec::open;
 pub use tcp::Tcp;

@@ -2,16 +2,11 @@
 
 use std::time::Duration;
 
-use crate::{Board, Error, Line, LineOptions, Options, Unread};
+use crate::{Board, Error, Feature, Line, LineOptions, Options, RawPaste, Unread, families};
 
-const FAMILIES: [&str; 8] = ["pico", "pico2", "esp32", "esp32-s3", "esp8266", "pyboard", "circuitpython", "unix"];
-const OPTIONS: [&str; 12] =
-    ["baud", "buffer", "chunk", "ctrl_c", "double", "drop", "flip", "heap", "latency", "seed", "unread", "window"];
-
-/// The families that [`open`] knows.
-pub fn families() -> impl Iterator<Item = &'static str> {
-    FAMILIES.into_iter()
-}
+const OPTIONS: [&str; 14] = [
+    "baud", "buffer", "chunk", "ctrl_c", "double", "drop", "flip", "heap", "hide", "latency", "raw_paste", "seed", "unread", "window",
+];
 
 /// Starts the board that `spec` describes and connects to it.
 ///
@@ -23,6 +18,8 @@ pub fn families() -> impl Iterator<Item = &'static str> {
 /// | `buffer=256` | bytes of the board's input buffer |
 /// | `window=128` | window increment of raw-paste, in bytes |
 /// | `ctrl_c=clear`, `keep` | whether Ctrl-C empties the input buffer, and goes unseen while that is full |
+/// | `raw_paste=windows`, `refused`, `unknown` | the answer to the request for raw-paste |
+/// | `hide=binascii,struct` | what the board lacks, see [`Feature`] |
 /// | `latency=20ms` | latency of the line, each way (`us`, `ms`, `s`) |
 /// | `baud=9600` | rate of the line, each way; as fast as memory without it |
 /// | `chunk=1` | bytes that one read returns at most |
@@ -47,10 +44,10 @@ pub fn open(spec: &str) -> Result<(Board, Line), Error> {
 fn parse(spec: &str) -> Result<(Options, LineOptions), Error> {
     let refuse = |what: String| Err(Error::Spec { spec: spec.to_owned(), reason: what });
     let (family, query) = spec.split_once('?').unwrap_or((spec, ""));
-    if !FAMILIES.contains(&family) {
-        return refuse(format!("there is no family `{family}`, only: {}", FAMILIES.join(", ")));
-    }
-    let mut options = Options::default();
+    let Some(mut options) = Options::for_family(family) else {
+        let known: Vec<_> = families().collect();
+        return refuse(format!("there is no family `{family}`, only: {}", known.join(", ")));
+    };
     let mut line = LineOptions::default();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -59,6 +56,12 @@ fn parse(spec: &str) -> Result<(Options, LineOptions), Error> {
             "buffer" => size(value).map(|bytes| options.input_buffer = bytes as usize),
             "window" => value.parse().ok().filter(|window| *window > 0).map(|window| options.window = window),
             "ctrl_c" => choice(value, [("clear", true), ("keep", false)]).map(|clears| options.ctrl_c_clears = clears),
+            "hide" => features(value).map(|hidden| options.hidden = hidden),
+            "raw_paste" => choice(
+                value,
+                [("windows", RawPaste::Windows), ("refused", RawPaste::Refused), ("unknown", RawPaste::Unknown)],
+            )
+            .map(|answer| options.raw_paste = answer),
             "latency" => duration(value).map(|time| {
                 line.to_board.latency = time;
                 line.to_host.latency = time;
@@ -91,6 +94,8 @@ fn example(name: &str) -> &'static str {
         "buffer" => "buffer=256",
         "window" => "window=128",
         "ctrl_c" => "ctrl_c=clear or ctrl_c=keep",
+        "hide" => "hide=binascii or hide=deflate,json,select,struct,sys.stdout,sys.stdout.buffer",
+        "raw_paste" => "raw_paste=windows, raw_paste=refused or raw_paste=unknown",
         "latency" => "latency=20ms",
         "baud" => "baud=115200",
         "chunk" => "chunk=1",
@@ -127,7 +132,13 @@ fn share(text: &str) -> Option<f64> {
     text.parse().ok().filter(|share| (0.0..=1.0).contains(share))
 }
 
-fn choice<T>(text: &str, choices: [(&str, T); 2]) -> Option<T> {
+/// `binascii,struct`.
+fn features(text: &str) -> Option<Vec<Feature>> {
+    let named = |name| Feature::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, feature)| feature);
+    text.split(',').map(named).collect()
+}
+
+fn choice<T, const N: usize>(text: &str, choices: [(&str, T); N]) -> Option<T> {
     choices.into_iter().find(|(name, _)| *name == text).map(|(_, value)| value)
 }
 

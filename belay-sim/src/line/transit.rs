@@ -15,6 +15,10 @@ const IN_FLIGHT: usize = 64 * 1024;
 /// Start bit, eight data bits, stop bit.
 const BITS_PER_BYTE: u64 = 10;
 
+/// How far a line with a rate may lag behind the clock. This program's computer was busy then, and a board must not pay
+/// for that with bytes that come faster than its line could carry them.
+const LAG: Duration = Duration::from_millis(2);
+
 /// What comes out at the far end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Arrival {
@@ -109,6 +113,12 @@ impl Transit {
 
     /// The next byte, if it has arrived by `now`.
     pub(super) fn arrival(&mut self, now: Instant) -> Option<Arrival> {
+        let late = self.next().map_or(Duration::ZERO, |time| now.saturating_duration_since(time));
+        if late > LAG && !self.byte_time.is_zero() {
+            self.flight.iter_mut().for_each(|(time, _)| *time += late);
+            self.last_arrival += late;
+            self.free += late;
+        }
         let (_, arrival) = self.flight.pop_front_if(|(time, _)| *time <= now)?;
         Some(arrival)
     }

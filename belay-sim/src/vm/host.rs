@@ -9,8 +9,15 @@ use wasmi::{Global, Memory, Table};
 
 use super::descriptors::{Descriptors, Storage};
 use super::patch::{INTERRUPTED, address};
+use crate::families::RawPaste;
 use crate::wire::{Power, Wire};
 
+/// How the two halves of the line begin in which the friendly REPL introduces itself.
+const BANNER: &[u8] = b"MicroPython v";
+/// See [`BANNER`].
+const BANNER_END: &[u8] = b"; JS with";
+
+const CTRL_A: u8 = 1;
 const CTRL_C: u8 = 3;
 const CTRL_D: u8 = 4;
 /// Output is handed over in pieces of at most this size, or when the interpreter waits.
@@ -37,6 +44,12 @@ impl wasmi::errors::HostError for Halt {}
 /// How big the input buffer is and what else differs between boards' serial code.
 #[derive(Debug, Clone)]
 pub(crate) struct Serial {
+    /// What the friendly REPL calls itself.
+    pub(crate) banner: String,
+    /// `print` and the REPL turn `\n` into `\r\n`.
+    pub(crate) cooked: bool,
+    /// The answer to the request for raw-paste.
+    pub(crate) raw_paste: RawPaste,
     /// Bytes of the board's input buffer.
     pub(crate) input_buffer: usize,
     /// Window increment of raw-paste.
@@ -75,7 +88,8 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    pub(crate) fn new(wire: Arc<Wire>, serial: Serial, storage: Storage) -> Self {
+    /// `noise` is what the line carries before the interpreter runs.
+    pub(crate) fn new(wire: Arc<Wire>, serial: Serial, storage: Storage, noise: &[u8]) -> Self {
         Self {
             handles: None,
             descriptors: Descriptors::new(storage),
@@ -83,7 +97,7 @@ impl Host {
             serial,
             input: VecDeque::new(),
             arrived: Vec::new(),
-            output: Vec::new(),
+            output: noise.to_vec(),
             handshake: false,
             paste: None,
             started: Instant::now(),
@@ -135,6 +149,26 @@ impl Host {
         }
     }
 
+    /// Changes a request for raw-paste, of which `byte` is the last, into what the board makes of it.
+    pub(crate) fn answer_raw_paste(&self, memory: &mut [u8], byte: u8) {
+        const LENGTH: u32 = 4;
+        const ADDRESS: u32 = 8;
+        const REQUEST: &[u8] = b"\x05A";
+        if byte != CTRL_A || self.serial.raw_paste == RawPaste::Windows {
+            return;
+        }
+        let line = read(memory, address::REPL_LINE);
+        let (length, text) = (read(memory, line + LENGTH), read(memory, line + ADDRESS));
+        if length as usize != REQUEST.len() || memory.get(text as usize..).is_none_or(|text| !text.starts_with(REQUEST)) {
+            return;
+        }
+        match self.serial.raw_paste {
+            // MicroPython refuses every kind but `A`.
+            RawPaste::Refused => write(memory, text + 1, b"?"),
+            _ => write(memory, line + LENGTH, &0_u32.to_le_bytes()),
+        };
+    }
+
     /// Whether [`Host::next_byte`] would return at once.
     pub(crate) fn has_input(&mut self, memory: &mut [u8]) -> Result<bool, Halt> {
         self.receive(memory)?;
@@ -168,6 +202,12 @@ impl Host {
             }
             _ => self.handshake = false,
         }
+        let bytes = match bytes {
+            _ if running(memory) => bytes,
+            _ if bytes.starts_with(BANNER) => self.serial.banner.as_bytes(),
+            _ if bytes.starts_with(BANNER_END) => b"",
+            _ => bytes,
+        };
         self.output.extend_from_slice(bytes);
         if self.output.len() >= OUTPUT_PIECE { self.flush(memory) } else { Ok(()) }
     }
@@ -176,7 +216,7 @@ impl Host {
     pub(crate) fn write_text(&mut self, memory: &mut [u8], bytes: &[u8]) -> Result<(), Halt> {
         for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
             if index > 0 {
-                self.output.extend_from_slice(b"\r\n");
+                self.output.extend_from_slice(if self.serial.cooked { b"\r\n" } else { b"\n" });
             }
             self.output.extend_from_slice(line);
         }

@@ -1,6 +1,7 @@
 //! One MicroPython interpreter: started, fed with bytes, thrown away at a reset.
 
 mod descriptors;
+mod disguise;
 mod host;
 mod imports;
 mod patch;
@@ -16,6 +17,7 @@ pub(crate) use host::{Halt, Serial};
 use host::{Handles, Host, read, write};
 use patch::address;
 
+use crate::families::{Family, Feature};
 use crate::wire::Wire;
 use crate::{Error, firmware};
 
@@ -33,6 +35,15 @@ pub(crate) struct Memory {
     pub(crate) heap: u32,
     /// Words for Python frames, which bound the recursion.
     pub(crate) frames: u32,
+}
+
+/// What an interpreter runs on.
+#[derive(Debug, Clone)]
+pub(crate) struct Hardware {
+    pub(crate) family: &'static Family,
+    pub(crate) hidden: Vec<Feature>,
+    pub(crate) serial: Serial,
+    pub(crate) memory: Memory,
 }
 
 /// Why [`Vm::run`] returned.
@@ -88,9 +99,9 @@ pub(crate) struct Vm {
 
 impl Vm {
     /// Powers an interpreter up to its first prompt.
-    pub(crate) fn boot(wire: Arc<Wire>, serial: Serial, memory: Memory, storage: Storage, mode: ReplMode) -> Result<Self, Error> {
+    pub(crate) fn boot(wire: Arc<Wire>, hardware: &Hardware, storage: Storage, mode: ReplMode, noise: &[u8]) -> Result<Self, Error> {
         let build = build()?;
-        let mut store = Store::new(&build.engine, Host::new(wire, serial, storage));
+        let mut store = Store::new(&build.engine, Host::new(wire, hardware.serial.clone(), storage, noise));
         store.set_fuel(imports::SLICE).map_err(broken)?;
         let instance = build.linker.instantiate_and_start(&mut store, &build.module).map_err(broken)?;
         let missing = || Error::Interpreter("the MicroPython build lacks an export".into());
@@ -102,32 +113,35 @@ impl Vm {
         store.data_mut().handles = Some(handles);
         let process_char = instance.get_func(&store, "mp_js_repl_process_char").ok_or_else(missing)?;
         let mut vm = Self { store, process_char, handles };
-        vm.start(&instance, memory, mode).map_err(broken)?;
+        vm.start(&instance, hardware, mode).map_err(broken)?;
         Ok(vm)
     }
 
-    fn start(&mut self, instance: &Instance, memory: Memory, mode: ReplMode) -> Result<(), wasmi::Error> {
-        self.call_export(instance, "__wasm_call_ctors", &[])?;
+    fn start(&mut self, instance: &Instance, hardware: &Hardware, mode: ReplMode) -> Result<(), wasmi::Error> {
+        self.call_export(instance, "__wasm_call_ctors", &[], &mut [])?;
+        let mut room = [Val::I32(0)];
+        self.call_export(instance, "malloc", &[Val::I32(disguise::ROOM as i32)], &mut room)?;
         let bytes = self.handles.memory.data_mut(&mut self.store);
         for (at, descriptor) in address::TEXT_STREAMS.into_iter().zip([patch::TEXT_IN, patch::TEXT_OUT, patch::TEXT_ERR]) {
             write(bytes, at, &descriptor.to_le_bytes());
         }
-        for entry in address::JAVASCRIPT_MODULES {
-            write(bytes, entry, &0_u32.to_le_bytes());
+        if let [Val::I32(room)] = room {
+            disguise::disguise(bytes, room as u32, hardware.family, &hardware.hidden);
         }
-        self.call_export(instance, "mp_js_init", &[Val::I32(memory.frames as i32), Val::I32(memory.heap as i32)])?;
+        let sizes = [hardware.memory.frames, hardware.memory.heap].map(|size| Val::I32(size as i32));
+        self.call_export(instance, "mp_js_init", &sizes, &mut [])?;
         let bytes = self.handles.memory.data_mut(&mut self.store);
         // Boards collect when the heap is full, not every 16 KB.
         write(bytes, address::GC_THRESHOLD, &u32::MAX.to_le_bytes());
         write(bytes, address::REPL_MODE, &u32::from(mode == ReplMode::Raw).to_le_bytes());
-        self.call_export(instance, "mp_js_repl_init", &[])
+        self.call_export(instance, "mp_js_repl_init", &[], &mut [])
     }
 
-    fn call_export(&mut self, instance: &Instance, name: &str, args: &[Val]) -> Result<(), wasmi::Error> {
+    fn call_export(&mut self, instance: &Instance, name: &str, args: &[Val], results: &mut [Val]) -> Result<(), wasmi::Error> {
         let function = instance
             .get_func(&self.store, name)
             .ok_or_else(|| wasmi::Error::new(format!("the MicroPython build lacks {name}")))?;
-        imports::call(&mut self.store, function, args, &mut [])
+        imports::call(&mut self.store, function, args, results)
     }
 
     /// Feeds the REPL from the line until it ends.
@@ -144,6 +158,7 @@ impl Vm {
                 }
                 Err(halt) => return Exit::Halted(halt),
             };
+            host.answer_raw_paste(bytes, byte);
             let mut result = [Val::I32(0)];
             if let Err(error) = imports::call(&mut self.store, self.process_char, &[Val::I32(byte.into())], &mut result) {
                 return match error.downcast_ref::<Halt>() {

@@ -51,6 +51,8 @@ pub(crate) mod address {
     pub(crate) const KEYBOARD_INTERRUPT: u32 = STATE + 68;
     /// Its traceback.
     pub(crate) const KEYBOARD_INTERRUPT_TRACEBACK: u32 = STATE + 76;
+    /// `mp_state_ctx.vm.repl_line`, a pointer to allocated bytes, length and address.
+    pub(crate) const REPL_LINE: u32 = STATE + 232;
     /// `mp_state_ctx.vm.sched_state`, 16 bits: 1 idle, 0 pending, -1 locked.
     pub(crate) const SCHEDULER_STATE: u32 = STATE + 252;
     /// `mp_state_ctx.mem.gc_alloc_threshold`, in blocks of 16 bytes.
@@ -61,6 +63,28 @@ pub(crate) mod address {
     pub(crate) const REPL_MODE: u32 = 186_084;
     /// The file descriptors of `sys.stdin`, `sys.stdout` and `sys.stderr`, which the build shares with their `buffer`s.
     pub(crate) const TEXT_STREAMS: [u32; 3] = [178_852, 178_860, 178_868];
+    /// The entries of the three streams in the table of the module `sys`.
+    pub(crate) const STREAM_NAMES: [u32; 3] = [102_152, 102_160, 102_168];
+    /// String objects: `sys.platform`, `sys.implementation._machine` and `._build`, and `sys.version`.
+    pub(crate) const PLATFORM: u32 = 102_224;
+    /// See [`PLATFORM`].
+    pub(crate) const MACHINE: u32 = 102_260;
+    /// See [`PLATFORM`].
+    pub(crate) const BUILD: u32 = 102_276;
+    /// See [`PLATFORM`].
+    pub(crate) const VERSION: u32 = 102_208;
+        /// The first item of the tuple `sys.implementation`.
+    pub(crate) const IMPLEMENTATION_NAME: u32 = 102_332;
+    /// Entries in the tables of built-in modules.
+    pub(crate) const DEFLATE: u32 = 95_760 + 2 * 8;
+    /// See [`DEFLATE`].
+    pub(crate) const BINASCII: u32 = 95_888 + 8;
+    /// See [`DEFLATE`].
+    pub(crate) const JSON: u32 = 95_888 + 7 * 8;
+    /// See [`DEFLATE`].
+    pub(crate) const SELECT: u32 = 95_888 + 12 * 8;
+    /// See [`DEFLATE`].
+    pub(crate) const STRUCT: u32 = 95_888 + 13 * 8;
     /// The entries of `js` and `jsffi` in the table of built-in modules.
     pub(crate) const JAVASCRIPT_MODULES: [u32; 2] = [95_800, 95_808];
     /// `__THREW__`, which `setjmp` looks at after every call, and the value thrown.
