@@ -11,6 +11,9 @@ use serde_bytes::ByteBuf;
 
 use crate::board::{Other, Reading, Suite, sees_runs};
 
+/// Something under way.
+type Running<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
 /// How a case ended on a board.
 pub(crate) type Outcome = Result<(), String>;
 
@@ -26,7 +29,7 @@ pub(crate) struct Case {
     pub(crate) name: &'static str,
     /// `Some(reason)`: this board cannot, and the reason is what it said of itself.
     pub(crate) left_out: fn(&Facts) -> Option<String>,
-    pub(crate) run: fn(Device) -> Pin<Box<dyn Future<Output = Outcome> + Send>>,
+    pub(crate) run: fn(Device) -> Running<Outcome>,
 }
 
 macro_rules! cases {
@@ -322,7 +325,7 @@ async fn two_hundred_calls_leave_the_heap_as_it_was(d: Device) -> Outcome {
 }
 
 /// Runs something endless with a deadline of a second, after it has been put on the board by a shorter one.
-async fn stopped(d: &Device, endless: fn(Device) -> Pin<Box<dyn Future<Output = Result<u8, Error>> + Send>>) -> Outcome {
+async fn stopped(d: &Device, endless: fn(Device) -> Running<Result<u8, Error>>) -> Outcome {
     let first = endless(d.with_timeout(Duration::from_millis(50))).await;
     that(&format!("{first:?} is a timeout"), matches!(first, Err(Error::TimedOut { .. })))?;
     let before = d.count().await.map_err(|e| e.to_string())?;
