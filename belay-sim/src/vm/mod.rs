@@ -167,7 +167,9 @@ impl Vm {
                 };
             }
             if matches!(result, [Val::I32(value)] if value & FORCED_EXIT != 0) {
-                return Exit::SoftReset;
+                // What was printed before the reset must not go down with the interpreter.
+                let (bytes, host) = self.handles.memory.data_and_store_mut(&mut self.store);
+                return host.flush(bytes).map_or_else(Exit::Halted, |()| Exit::SoftReset);
             }
         }
     }
@@ -178,12 +180,5 @@ impl Vm {
             1 => ReplMode::Raw,
             _ => ReplMode::Friendly,
         }
-    }
-
-    /// Writes to the line as the board's C code does.
-    pub(crate) fn write(&mut self, text: &[u8]) -> Result<(), Halt> {
-        let (bytes, host) = self.handles.memory.data_and_store_mut(&mut self.store);
-        host.write(bytes, text)?;
-        host.flush(bytes)
     }
 }
