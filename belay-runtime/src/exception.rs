@@ -87,7 +87,11 @@ impl Exception {
         };
         for field in 0..count.min(4) {
             match (field, item(&mut rest)) {
-                (0, Item::Text(kind)) if !kind.is_empty() => exception.kind = kind,
+                (0, Item::Text(kind)) if !kind.is_empty() => {
+                    // The smallest agent sends the class as it shows itself.
+                    let name = kind.strip_prefix("<class '").and_then(|rest| rest.strip_suffix("'>"));
+                    exception.kind = name.unwrap_or(&kind).to_owned();
+                }
                 (1, Item::Text(message)) => exception.message = message,
                 (2, Item::Int(errno)) => exception.errno = i32::try_from(errno).ok(),
                 (3, Item::Text(text)) => {

@@ -74,7 +74,7 @@ cases! {
 
 fn small(facts: &Facts, what: &str) -> Option<String> {
     let free = facts.capabilities.free_heap;
-    (free < 60_000).then(|| format!("{free} bytes of heap hold no {what} and the text it comes from"))
+    (free < 120_000).then(|| format!("{free} bytes of heap hold no {what} and the text it comes from"))
 }
 
 fn deaf(facts: &Facts) -> Option<String> {

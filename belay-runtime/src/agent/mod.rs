@@ -114,19 +114,56 @@ fn seal_of(sum: i64) -> [u8; 4] {
     seal
 }
 
-/// The body that hands over a piece of one that is too long for a single request. The first one makes the board forget
-/// what it may have of another. At least 11 bytes: the smallest boards keep shorter literals for ever.
+/// What a request asks for, before it is put into a form that suits the line.
+pub(crate) struct Body {
+    before: Vec<u8>,
+    /// A source, as it is.
+    source: Option<String>,
+    after: Vec<u8>,
+}
+
+impl Body {
+    /// A call: index and arguments.
+    pub(crate) fn call(text: Vec<u8>) -> Self {
+        Self { before: text, source: None, after: Vec::new() }
+    }
+
+    /// In one request.
+    pub(crate) fn whole(&self) -> Vec<u8> {
+        let mut body = self.before.clone();
+        if let Some(source) = &self.source {
+            quote(source, &mut body);
+        }
+        body.extend_from_slice(&self.after);
+        body
+    }
+
+    /// What travels in pieces, and the request that uses it. A source is taken as it is: evaluating a text that evaluates
+    /// a text that runs a source is more than the smallest boards' six frames.
+    pub(crate) fn in_pieces(self) -> (Vec<u8>, Vec<u8>) {
+        match self.source {
+            Some(source) => (source.into_bytes(), [self.before.as_slice(), JOINED, &self.after].concat()),
+            None => (self.before, [b"eval(", JOINED, b")"].concat()),
+        }
+    }
+}
+
+/// The body that hands over a piece. The first one makes the board forget what it may have of another request.
 pub(crate) fn piece(piece: &[u8], first: bool, raw: bool) -> Vec<u8> {
-    let mut body = if first { b"0,B.clear()or B.append(b\"".to_vec() } else { b"0,B.append(b\"".to_vec() };
+    let mut body = b"0,'',{},'0',".to_vec();
+    if first {
+        body.extend_from_slice(b"B.clear(),");
+    }
+    body.extend_from_slice(b"B.append(b\"");
     escape(piece, b'"', raw, &mut body);
-    body.extend_from_slice(b"\")or B");
+    // The smallest boards keep literals of up to 10 bytes for ever. What is joined may end in spaces.
+    body.resize(body.len() + 11_usize.saturating_sub(piece.len()), b' ');
+    body.extend_from_slice(b"\")");
     body
 }
 
-/// The body that stands for all pieces joined.
-pub(crate) const JOINED: &[u8] = b"eval((b''.join(B),B.clear())[0])";
-/// Shorter literals may be kept for ever.
-pub(crate) const SHORTEST_PIECE: usize = 11;
+/// What stands for all pieces.
+const JOINED: &[u8] = b"(b''.join(B),B.clear())[0]";
 
 /// Bytes inside a literal.
 fn escape(bytes: &[u8], quote: u8, raw: bool, out: &mut Vec<u8>) {
@@ -167,27 +204,22 @@ pub(crate) struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// The body of a request that runs it. A board that keeps it answers how many it keeps: the index of this one.
-    pub(crate) fn body(&self, agent: &Agent, capabilities: &Capabilities) -> Vec<u8> {
+    /// The request that runs it. A board that keeps it answers how many it keeps: the index of this one.
+    pub(crate) fn body(&self, agent: &Agent, capabilities: &Capabilities) -> Body {
         let Self { text, scope, keep } = *self;
         let (id, name) = keep.unwrap_or((0, "exec"));
-        let mut body = Vec::with_capacity(text.len() + 128);
-        if !agent.verifies {
-            body.extend_from_slice(b"0,");
-            quote(text, &mut body);
-            body.extend_from_slice(format!(",{scope},{id},'{name}'").as_bytes());
-            return body;
-        }
-        let (open, close) =
-            if capabilities.compile { ("compile(", format!(",'{name}','exec')")) } else { ("", String::new()) };
-        body.extend_from_slice(format!("0,(exec({open}").as_bytes());
-        quote(text, &mut body);
-        body.extend_from_slice(format!("{close},S.setdefault({scope},{{}})),").as_bytes());
-        if keep.is_some() {
-            body.extend_from_slice(format!("T.append(S[{scope}].get('{name}')),H.append({id})").as_bytes());
-        }
-        body.extend_from_slice(b")and H");
-        body
+        let (before, after) = if !agent.verifies {
+            ("0,", format!(",{scope},{id},'{name}'"))
+        } else {
+            let (before, close) =
+                if capabilities.compile { ("0,compile(", format!(",'{name}','exec')")) } else { ("0,", String::new()) };
+            let then = match keep {
+                Some(_) => format!("T.append(S[{scope}].get('{name}'))or H.append({id})or len(H)"),
+                None => "None".into(),
+            };
+            (before, format!("{close},S.setdefault({scope},{{}}),\"{then}\""))
+        };
+        Body { before: before.into(), source: Some(text.into()), after: after.into() }
     }
 }
 

@@ -13,14 +13,14 @@ def b(i,j=0): #V
  if i and L+c(n,i)<1: #V
   n=m
   try:o=e(T[i](*a)) #T
-  try:i,*a=eval(i[:-4]);o=e(T[i](*a)) #V
+  try:i,*a=eval(i[:-4]);o=e(T[i](*a)if i else eval(exec(*a[:2])or a[2])) #V
   except BaseException as z:
    L=type(z)is KeyboardInterrupt
-   try:o=e((str(type(z))[8:-2],str(z)));o=P('>BHB',200,len(o),2)+o
+   try:o=e((str(type(z)),str(z)));o=P('>BHB',200,len(o),2)+o
    except:L=1;o=b'\xc7\0\2'
   k=o
  w(P('>BH',248,m*1597&65535)+o) #T
- w(P('>i',c(m,o)-2**24)+o) #V
+ w(P('>i',~c(m,o))+o) #V
 # ---
 # Only heads with 16-bit lengths; longer ints are text, because big ones need heap and small ones are few.
 # What is of none of the types it knows is a list if it has a length and items.
@@ -39,7 +39,7 @@ def e(v):
   elif isinstance(v,dict):
    f=222
    for t in v:s+=v[t],t
-  else:f=220;len(v);s+=list(v)[::-1]
+  else:f=220;s+=list(v)[::-1]
   if f:
    o+=P('>BH',f,len(v))
    if f<219:o+=g;o+=v
@@ -51,7 +51,8 @@ def c(h,s): #V
 def d(s,g,h,m): #T
  g=S.setdefault(g,{});exec(s,g) #T
  if h:T.append(g.get(m));H.append(h);return len(H) #T
+import sys
 from @STRUCT@ import pack as P
 w=@WRITE@
-T=[d];H=[];S={};n=L=0;k=b'' #T
-T=[len];H=[];S={};B=[];n=L=0;k=b'' #V
+T=[d];H=[];S={};k=n=L=0 #T
+T=[0];H=[];S={};B=[];k=n=L=0 #V

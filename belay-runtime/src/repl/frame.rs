@@ -26,7 +26,7 @@ pub(crate) fn mark(n: u32) -> [u8; 3] {
     [0xf8, high, low]
 }
 
-/// What begins a reply on a verified line, before three bytes of check.
+/// What begins a reply on a verified line, before three bytes of the check, inverted.
 const VERIFIED: u8 = 0xff;
 
 /// The largest prime below 52⁴: four characters out of 52 can make up for any check.
@@ -116,7 +116,9 @@ fn length(bytes: &[u8], form: &Form, limits: &Limits) -> Length {
         Measure::Invalid => return Length::NoFrame,
     };
     match *head {
-        [_, a, b, c] if i64::from(u32::from_be_bytes([0, a, b, c])) != check(form.n.into(), &value[..len]) => {
+        [_, a, b, c]
+            if i64::from(u32::from_be_bytes([0, a, b, c])) != 0xff_ffff - check(form.n.into(), &value[..len]) =>
+        {
             Length::NoFrame
         }
         _ => Length::Bytes(form.head() + len),

@@ -128,7 +128,7 @@ fn a_greeting_that_is_answered_ends_what_was_sent_before_it() {
 #[test]
 fn a_damaged_frame_is_no_reply_on_a_verified_line() {
     let form = Form { n: N, way: Way::Exact, verified: true };
-    let good = [&[0xff], &super::check(N.into(), &[42]).to_be_bytes()[5..], &[42]].concat();
+    let good = [&[0xff], &(!super::check(N.into(), &[42])).to_be_bytes()[5..], &[42]].concat();
     let answer = |frame: &[u8]| {
         let mut repl = repl();
         repl.submit(Request { id: 1, code: b"f()".to_vec(), lane: Lane::Plain, expect: Expect::Frame(form) });

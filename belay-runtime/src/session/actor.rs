@@ -14,7 +14,7 @@ use super::{
     wire::Wire,
 };
 use crate::{
-    agent::{self, Status},
+    agent::{self, Body, Status},
     codec::{msgpack, reply},
     error::{AfterTimeout, Error, Result},
     exception::Exception,
@@ -273,14 +273,14 @@ impl Actor {
                         continue;
                     };
                     let body = epoch.call(index, &args);
-                    if let Some(job) = self.hand_over(job, &body).await {
+                    if let Some(job) = self.hand_over(job, body).await {
                         return self.queue.push_front(job);
                     }
                 }
                 Work::Exec { source } => {
                     let Some(epoch) = &self.epoch else { return self.queue.push_front(job) };
                     let body = epoch.exec(&source);
-                    if let Some(job) = self.hand_over(job, &body).await {
+                    if let Some(job) = self.hand_over(job, body).await {
                         return self.queue.push_front(job);
                     }
                 }
@@ -289,12 +289,12 @@ impl Actor {
     }
 
     /// Sends a call, unless it has to wait for those in flight: then it comes back.
-    async fn hand_over(&mut self, job: Job, body: &[u8]) -> Option<Job> {
+    async fn hand_over(&mut self, job: Job, body: Body) -> Option<Job> {
         let (Some(wire), Some(epoch)) = (&mut self.wire, &mut self.epoch) else { return Some(job) };
         let id = job.id;
         let n = epoch.calls + 1;
         if !epoch.verifies() {
-            let code = agent::bare(body);
+            let code = agent::bare(&body.whole());
             let Some(lane) = epoch.lane(&wire.repl, code.len()) else { return Some(job) };
             epoch.calls = n;
             let expect = epoch.answer(n);
@@ -333,7 +333,7 @@ impl Actor {
             let what = format!("deploying {}", one.name);
             let id = self.next_id();
             let until = Instant::now() + one.timeout.filter(|_| one.kind == Kind::Setup).unwrap_or(self.limits.deploy);
-            let payload = match self.request(id, &body, &what, until).await {
+            let payload = match self.request(id, body, &what, until).await {
                 Ok(payload) => payload,
                 // The caller finds no epoch and attaches again.
                 Err(Fault::Gone | Fault::Stopped) => {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    agent::{Agent, Capabilities, Present, Source},
+    agent::{Agent, Body, Capabilities, Present, Source},
     codec::args::Args,
     repl::{Expect, Form, Lane, Repl},
     task::{FNV_BASIS, Scope, Task, fnv1a},
@@ -55,27 +55,27 @@ impl Epoch {
     }
 
     /// The body of a call.
-    pub(super) fn call(&self, index: usize, args: &Args) -> Vec<u8> {
+    pub(super) fn call(&self, index: usize, args: &Args) -> Body {
         let mut body = index.to_string().into_bytes();
         // A sealed body is evaluated: the comma makes it a tuple.
         if !args.is_empty() || self.verifies() {
             body.push(b',');
         }
         args.write(&mut body, &self.capabilities.literals());
-        body
+        Body::call(body)
     }
 
     /// The body that puts `task` on the board.
-    pub(super) fn deployment(&self, task: &Task) -> Vec<u8> {
+    pub(super) fn deployment(&self, task: &Task) -> Body {
         self.run(Source { text: task.source, scope: scope_key(task.scope), keep: Some((identity(task), task.name)) })
     }
 
     /// The body that runs `source` in the namespace of programs that are no tasks.
-    pub(super) fn exec(&self, source: &str) -> Vec<u8> {
+    pub(super) fn exec(&self, source: &str) -> Body {
         self.run(Source { text: source, scope: 0, keep: None })
     }
 
-    fn run(&self, source: Source<'_>) -> Vec<u8> {
+    fn run(&self, source: Source<'_>) -> Body {
         source.body(self.agent, &self.capabilities)
     }
 

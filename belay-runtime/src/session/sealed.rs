@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::actor::{Actor, Step};
 use super::epoch::nonce;
 use crate::{
-    agent::{self, Status},
+    agent::{self, Body, Status},
     error::{AfterTimeout, Error},
     exception::Exception,
     repl::{Event, Lane, REFUSED, Request},
@@ -57,19 +57,19 @@ struct Attempt {
 
 impl Actor {
     /// One request with the line to itself, in as many pieces as the board needs.
-    pub(super) async fn request(&mut self, id: u64, body: &[u8], what: &str, until: Instant) -> Result<Vec<u8>, Fault> {
+    pub(super) async fn request(&mut self, id: u64, body: Body, what: &str, until: Instant) -> Result<Vec<u8>, Fault> {
+        let whole = body.whole();
         let raw = match &self.epoch {
-            Some(epoch) if epoch.verifies() && epoch.capabilities.raw_paste.is_none() && body.len() > self.piece => {
+            Some(epoch) if epoch.verifies() && epoch.capabilities.raw_paste.is_none() && whole.len() > self.piece => {
                 epoch.capabilities.raw_literals
             }
-            _ => return self.whole(id, body, what, until).await,
+            _ => return self.whole(id, &whole, what, until).await,
         };
-        let mut rest = body;
+        let (long, last) = body.in_pieces();
+        let mut rest = long.as_slice();
         while !rest.is_empty() {
             let (piece, after) = rest.split_at(self.piece.min(rest.len()));
-            let mut padded = piece.to_vec();
-            padded.resize(piece.len().max(agent::SHORTEST_PIECE), b' ');
-            let request = agent::piece(&padded, rest.len() == body.len(), raw);
+            let request = agent::piece(piece, rest.len() == long.len(), raw);
             let id = self.next_id();
             let answer = self.whole(id, &request, what, until).await?;
             if Exception::from_reply(&answer).is_some() {
@@ -78,7 +78,7 @@ impl Actor {
             }
             rest = after;
         }
-        self.whole(id, agent::JOINED, what, until).await
+        self.whole(id, &last, what, until).await
     }
 
     async fn whole(&mut self, id: u64, body: &[u8], what: &str, until: Instant) -> Result<Vec<u8>, Fault> {
