@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use crate::families::{self, Family, Feature, RawPaste, SoftReset};
 use crate::files::Files;
 use crate::peripherals::Peripherals;
-use crate::families::{self, Family, Feature, RawPaste, SoftReset};
 use crate::vm::{self, Exit, Halt, Hardware, Memory, ReplMode, Serial, Storage, Vm};
 use crate::wire::{Power, Wire};
 use crate::{Error, Port};

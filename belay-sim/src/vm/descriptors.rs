@@ -91,12 +91,9 @@ impl Descriptors {
 
     pub(super) fn open(&mut self, path: &str, flags: u32) -> Result<u32, Errno> {
         let path = self.resolve(path);
-        let opened = if path == DEVICE {
-            Open::Device { reply: Vec::new() }
-        } else {
-            self.open_path(path, flags)?
-        };
-        let descriptor = (FIRST_DESCRIPTOR..).find(|number| !self.open.contains_key(number)).unwrap_or(FIRST_DESCRIPTOR);
+        let opened = if path == DEVICE { Open::Device { reply: Vec::new() } } else { self.open_path(path, flags)? };
+        let descriptor =
+            (FIRST_DESCRIPTOR..).find(|number| !self.open.contains_key(number)).unwrap_or(FIRST_DESCRIPTOR);
         self.open.insert(descriptor, opened);
         Ok(descriptor)
     }
@@ -182,7 +179,9 @@ impl Descriptors {
     /// The next entries of an open directory.
     pub(super) fn entries(&mut self, descriptor: u32, count: usize) -> Result<Vec<(String, Stat)>, Errno> {
         let Self { storage, open, .. } = self;
-        let Some(Open::Directory { path, offset }) = open.get_mut(&descriptor) else { return Err(Errno::BadDescriptor) };
+        let Some(Open::Directory { path, offset }) = open.get_mut(&descriptor) else {
+            return Err(Errno::BadDescriptor);
+        };
         let entries: Vec<_> = storage.files().list(path)?.into_iter().skip(*offset).take(count).collect();
         *offset += entries.len();
         Ok(entries)

@@ -159,7 +159,8 @@ impl Host {
         }
         let line = read(memory, address::REPL_LINE);
         let (length, text) = (read(memory, line + LENGTH), read(memory, line + ADDRESS));
-        if length as usize != REQUEST.len() || memory.get(text as usize..).is_none_or(|text| !text.starts_with(REQUEST)) {
+        if length as usize != REQUEST.len() || memory.get(text as usize..).is_none_or(|text| !text.starts_with(REQUEST))
+        {
             return;
         }
         match self.serial.raw_paste {

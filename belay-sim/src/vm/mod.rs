@@ -99,7 +99,13 @@ pub(crate) struct Vm {
 
 impl Vm {
     /// Powers an interpreter up to its first prompt.
-    pub(crate) fn boot(wire: Arc<Wire>, hardware: &Hardware, storage: Storage, mode: ReplMode, noise: &[u8]) -> Result<Self, Error> {
+    pub(crate) fn boot(
+        wire: Arc<Wire>,
+        hardware: &Hardware,
+        storage: Storage,
+        mode: ReplMode,
+        noise: &[u8],
+    ) -> Result<Self, Error> {
         let build = build()?;
         let mut store = Store::new(&build.engine, Host::new(wire, hardware.serial.clone(), storage, noise));
         store.set_fuel(imports::SLICE).map_err(broken)?;
@@ -122,7 +128,9 @@ impl Vm {
         let mut room = [Val::I32(0)];
         self.call_export(instance, "malloc", &[Val::I32(disguise::ROOM as i32)], &mut room)?;
         let bytes = self.handles.memory.data_mut(&mut self.store);
-        for (at, descriptor) in address::TEXT_STREAMS.into_iter().zip([patch::TEXT_IN, patch::TEXT_OUT, patch::TEXT_ERR]) {
+        for (at, descriptor) in
+            address::TEXT_STREAMS.into_iter().zip([patch::TEXT_IN, patch::TEXT_OUT, patch::TEXT_ERR])
+        {
             write(bytes, at, &descriptor.to_le_bytes());
         }
         if let [Val::I32(room)] = room {
@@ -137,7 +145,13 @@ impl Vm {
         self.call_export(instance, "mp_js_repl_init", &[], &mut [])
     }
 
-    fn call_export(&mut self, instance: &Instance, name: &str, args: &[Val], results: &mut [Val]) -> Result<(), wasmi::Error> {
+    fn call_export(
+        &mut self,
+        instance: &Instance,
+        name: &str,
+        args: &[Val],
+        results: &mut [Val],
+    ) -> Result<(), wasmi::Error> {
         let function = instance
             .get_func(&self.store, name)
             .ok_or_else(|| wasmi::Error::new(format!("the MicroPython build lacks {name}")))?;
@@ -160,7 +174,8 @@ impl Vm {
             };
             host.answer_raw_paste(bytes, byte);
             let mut result = [Val::I32(0)];
-            if let Err(error) = imports::call(&mut self.store, self.process_char, &[Val::I32(byte.into())], &mut result) {
+            if let Err(error) = imports::call(&mut self.store, self.process_char, &[Val::I32(byte.into())], &mut result)
+            {
                 return match error.downcast_ref::<Halt>() {
                     Some(halt) => Exit::Halted(*halt),
                     None => Exit::Crashed(error.to_string()),

@@ -73,7 +73,7 @@ pub(crate) mod address {
     pub(crate) const BUILD: u32 = 102_276;
     /// See [`PLATFORM`].
     pub(crate) const VERSION: u32 = 102_208;
-        /// The first item of the tuple `sys.implementation`.
+    /// The first item of the tuple `sys.implementation`.
     pub(crate) const IMPLEMENTATION_NAME: u32 = 102_332;
     /// Entries in the tables of built-in modules.
     pub(crate) const DEFLATE: u32 = 95_760 + 2 * 8;
@@ -121,7 +121,8 @@ pub(crate) fn apply(module: &[u8]) -> Result<Vec<u8>, Error> {
     })
     .ok_or_else(unexpected)?;
     let code = roots::spill(&repaired).map_err(|error| Error::Interpreter(error.to_string()))?;
-    map_sections(&repaired, |id, content| Some(if id == CODE { code.clone() } else { content.to_vec() })).ok_or_else(unexpected)
+    map_sections(&repaired, |id, content| Some(if id == CODE { code.clone() } else { content.to_vec() }))
+        .ok_or_else(unexpected)
 }
 
 fn map_sections(module: &[u8], map: impl Fn(u8, &[u8]) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
