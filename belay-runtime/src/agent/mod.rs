@@ -148,17 +148,18 @@ impl Body {
     }
 }
 
-/// The body that hands over a piece. The first one makes the board forget what it may have of another request.
+/// The body that hands over a piece, by running nothing in a namespace that is made for it. The first one makes the
+/// board forget what it may have of another request.
 pub(crate) fn piece(piece: &[u8], first: bool, raw: bool) -> Vec<u8> {
-    let mut body = b"0,'',{},'0',".to_vec();
+    let mut body = b"'0','',{0:".to_vec();
     if first {
-        body.extend_from_slice(b"B.clear(),");
+        body.extend_from_slice(b"B.clear()or ");
     }
     body.extend_from_slice(b"B.append(b\"");
     escape(piece, b'"', raw, &mut body);
     // The smallest boards keep literals of up to 10 bytes for ever. What is joined may end in spaces.
     body.resize(body.len() + 11_usize.saturating_sub(piece.len()), b' ');
-    body.extend_from_slice(b"\")");
+    body.extend_from_slice(b"\")}");
     body
 }
 
@@ -204,20 +205,20 @@ pub(crate) struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// The request that runs it. A board that keeps it answers how many it keeps: the index of this one.
+    /// The request that runs it. A board that keeps it answers its index.
     pub(crate) fn body(&self, agent: &Agent, capabilities: &Capabilities) -> Body {
         let Self { text, scope, keep } = *self;
         let (id, name) = keep.unwrap_or((0, "exec"));
         let (before, after) = if !agent.verifies {
-            ("0,", format!(",{scope},{id},'{name}'"))
+            ("0,".into(), format!(",{scope},{id},'{name}'"))
         } else {
-            let (before, close) =
-                if capabilities.compile { ("0,compile(", format!(",'{name}','exec')")) } else { ("0,", String::new()) };
             let then = match keep {
                 Some(_) => format!("T.append(S[{scope}].get('{name}'))or H.append({id})or len(H)"),
                 None => "None".into(),
             };
-            (before, format!("{close},S.setdefault({scope},{{}}),\"{then}\""))
+            let (open, close) =
+                if capabilities.compile { ("compile(", format!(",'{name}','exec')")) } else { ("", String::new()) };
+            (format!("\"{then}\",{open}"), format!("{close},S.setdefault({scope},{{}})"))
         };
         Body { before: before.into(), source: Some(text.into()), after: after.into() }
     }
