@@ -5,7 +5,20 @@ use std::time::Duration;
 use crate::{Board, Error, Feature, Line, LineOptions, Options, RawPaste, Unread, families};
 
 const OPTIONS: [&str; 14] = [
-    "baud", "buffer", "chunk", "ctrl_c", "double", "drop", "flip", "heap", "hide", "latency", "raw_paste", "seed", "unread", "window",
+    "baud",
+    "buffer",
+    "chunk",
+    "ctrl_c",
+    "double",
+    "drop",
+    "flip",
+    "heap",
+    "hide",
+    "latency",
+    "raw_paste",
+    "seed",
+    "unread",
+    "window",
 ];
 
 /// Starts the board that `spec` describes and connects to it.

@@ -85,7 +85,12 @@ impl Wire {
         state.wake();
     }
 
-    pub(crate) fn poll_read(&self, session: u64, context: &Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_read(
+        &self,
+        session: u64,
+        context: &Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let mut state = self.lock();
         if state.session != Some(session) || buffer.remaining() == 0 {
             return Poll::Ready(Ok(()));
@@ -122,6 +127,12 @@ impl Wire {
         state.to_board.extend(data.iter().take(count));
         self.alert();
         Poll::Ready(Ok(count))
+    }
+
+    /// Makes the board look up from what it waits for.
+    pub(crate) fn nudge(&self) {
+        let _state = self.lock();
+        self.alert();
     }
 
     pub(crate) fn set_power(&self, power: Power) {
@@ -181,7 +192,9 @@ impl Wire {
         }
         let count = output.len().min(TO_HOST.saturating_sub(state.to_host.len()));
         state.to_host.extend(output.iter().take(count));
-        if count > 0 && let Some(reader) = state.reader.take() {
+        if count > 0
+            && let Some(reader) = state.reader.take()
+        {
             reader.wake();
         }
         count

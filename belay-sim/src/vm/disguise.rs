@@ -79,8 +79,10 @@ impl Room<'_> {
         // changes nothing else.
         let file = format!("\0{name}.py\0");
         let mut from = 0;
-        while let Some(found) =
-            self.memory.get(from..).and_then(|tail| tail.windows(file.len()).position(|window| window == file.as_bytes()))
+        while let Some(found) = self
+            .memory
+            .get(from..)
+            .and_then(|tail| tail.windows(file.len()).position(|window| window == file.as_bytes()))
         {
             from += found + 1;
             if let Some(first) = self.memory.get_mut(from) {

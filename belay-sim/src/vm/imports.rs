@@ -5,7 +5,9 @@ use std::time::Duration;
 use wasmi::{AsContextMut, Caller, Engine, Error, ExternType, Func, Linker, Module, Nullable, Ref, ResumableCall, Val};
 
 use super::host::{Halt, Handles, Host, write};
-use super::patch::{ASK_PASTE_BYTE, ASK_PASTE_CLOSE, ASK_TICKS_US, DOOR_ASK, DOOR_DELAY, TEXT_ERR, TEXT_IN, TEXT_OUT, address};
+use super::patch::{
+    ASK_PASTE_BYTE, ASK_PASTE_CLOSE, ASK_TICKS_US, DOOR_ASK, DOOR_DELAY, TEXT_ERR, TEXT_IN, TEXT_OUT, address,
+};
 use super::syscalls;
 
 const STDIN: u32 = 0;
@@ -69,7 +71,12 @@ fn find(name: &str) -> Import {
 }
 
 /// Runs a function to its end, in slices between which the board looks at its line.
-pub(super) fn call(mut context: impl AsContextMut<Data = Host>, function: Func, args: &[Val], results: &mut [Val]) -> Result<(), Error> {
+pub(super) fn call(
+    mut context: impl AsContextMut<Data = Host>,
+    function: Func,
+    args: &[Val],
+    results: &mut [Val],
+) -> Result<(), Error> {
     let mut state = function.call_resumable(&mut context, args, results)?;
     loop {
         match state {
@@ -171,6 +178,7 @@ fn fd_write(caller: &mut Caller<'_, Host>, args: &[Val]) -> Result<Option<Val>, 
                 if let Err(error) = host.descriptors.write(file, &bytes) {
                     return Ok(Some(Val::I32(error as i32)));
                 }
+                host.reset_if_asked()?;
             }
         }
         write(memory, total_at, &(bytes.len() as u32).to_le_bytes());
@@ -183,7 +191,9 @@ fn gather(memory: &[u8], vectors: u32, count: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
     for vector in (0..count).map(|index| vectors.wrapping_add(8 * index)) {
         let (at, length) = (super::host::read(memory, vector), super::host::read(memory, vector.wrapping_add(4)));
-        bytes.extend_from_slice(memory.get(at as usize..).and_then(|tail| tail.get(..length as usize)).unwrap_or_default());
+        bytes.extend_from_slice(
+            memory.get(at as usize..).and_then(|tail| tail.get(..length as usize)).unwrap_or_default(),
+        );
     }
     bytes
 }

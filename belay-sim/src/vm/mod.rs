@@ -56,6 +56,13 @@ pub(crate) enum Exit {
     Crashed(String),
 }
 
+fn ended(error: &wasmi::Error) -> Exit {
+    match error.downcast_ref::<Halt>() {
+        Some(halt) => Exit::Halted(*halt),
+        None => Exit::Crashed(error.to_string()),
+    }
+}
+
 struct Build {
     engine: Engine,
     module: Module,
@@ -94,13 +101,21 @@ pub(crate) fn prepare() -> Result<(), Error> {
 pub(crate) struct Vm {
     store: Store<Host>,
     process_char: Func,
+    run_callbacks: Func,
     handles: Handles,
 }
 
 impl Vm {
     /// Powers an interpreter up to its first prompt.
-    pub(crate) fn boot(wire: Arc<Wire>, hardware: &Hardware, storage: Storage, mode: ReplMode, noise: &[u8]) -> Result<Self, Error> {
+    pub(crate) fn boot(
+        wire: Arc<Wire>,
+        hardware: &Hardware,
+        storage: Storage,
+        mode: ReplMode,
+        noise: &[u8],
+    ) -> Result<Self, Error> {
         let build = build()?;
+        storage.peripherals().restart();
         let mut store = Store::new(&build.engine, Host::new(wire, hardware.serial.clone(), storage, noise));
         store.set_fuel(imports::SLICE).map_err(broken)?;
         let instance = build.linker.instantiate_and_start(&mut store, &build.module).map_err(broken)?;
@@ -112,7 +127,8 @@ impl Vm {
         };
         store.data_mut().handles = Some(handles);
         let process_char = instance.get_func(&store, "mp_js_repl_process_char").ok_or_else(missing)?;
-        let mut vm = Self { store, process_char, handles };
+        let run_callbacks = instance.get_func(&store, patch::RUN_CALLBACKS).ok_or_else(missing)?;
+        let mut vm = Self { store, process_char, run_callbacks, handles };
         vm.start(&instance, hardware, mode).map_err(broken)?;
         Ok(vm)
     }
@@ -122,7 +138,9 @@ impl Vm {
         let mut room = [Val::I32(0)];
         self.call_export(instance, "malloc", &[Val::I32(disguise::ROOM as i32)], &mut room)?;
         let bytes = self.handles.memory.data_mut(&mut self.store);
-        for (at, descriptor) in address::TEXT_STREAMS.into_iter().zip([patch::TEXT_IN, patch::TEXT_OUT, patch::TEXT_ERR]) {
+        for (at, descriptor) in
+            address::TEXT_STREAMS.into_iter().zip([patch::TEXT_IN, patch::TEXT_OUT, patch::TEXT_ERR])
+        {
             write(bytes, at, &descriptor.to_le_bytes());
         }
         if let [Val::I32(room)] = room {
@@ -137,7 +155,13 @@ impl Vm {
         self.call_export(instance, "mp_js_repl_init", &[], &mut [])
     }
 
-    fn call_export(&mut self, instance: &Instance, name: &str, args: &[Val], results: &mut [Val]) -> Result<(), wasmi::Error> {
+    fn call_export(
+        &mut self,
+        instance: &Instance,
+        name: &str,
+        args: &[Val],
+        results: &mut [Val],
+    ) -> Result<(), wasmi::Error> {
         let function = instance
             .get_func(&self.store, name)
             .ok_or_else(|| wasmi::Error::new(format!("the MicroPython build lacks {name}")))?;
@@ -152,19 +176,20 @@ impl Vm {
             let byte = match host.next_byte(bytes) {
                 Ok(Some(byte)) => byte,
                 Ok(None) => {
-                    // Ctrl-C for a program that has ended.
+                    // Ctrl-C for a program that has ended, or the callbacks that one left.
                     write(bytes, address::PENDING_EXCEPTION, &0_u32.to_le_bytes());
+                    if let Err(error) = imports::call(&mut self.store, self.run_callbacks, &[], &mut []) {
+                        return ended(&error);
+                    }
                     continue;
                 }
                 Err(halt) => return Exit::Halted(halt),
             };
             host.answer_raw_paste(bytes, byte);
             let mut result = [Val::I32(0)];
-            if let Err(error) = imports::call(&mut self.store, self.process_char, &[Val::I32(byte.into())], &mut result) {
-                return match error.downcast_ref::<Halt>() {
-                    Some(halt) => Exit::Halted(*halt),
-                    None => Exit::Crashed(error.to_string()),
-                };
+            if let Err(error) = imports::call(&mut self.store, self.process_char, &[Val::I32(byte.into())], &mut result)
+            {
+                return ended(&error);
             }
             if matches!(result, [Val::I32(value)] if value & FORCED_EXIT != 0) {
                 // What was printed before the reset must not go down with the interpreter.

@@ -10,8 +10,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wasmparser::{
-    FuncToValidate, FuncValidator, FuncValidatorAllocations, FunctionBody, Operator, Parser, Payload, TypeRef, ValType, ValidPayload,
-    Validator, ValidatorResources, WasmModuleResources as _,
+    FuncToValidate, FuncValidator, FuncValidatorAllocations, FunctionBody, Operator, Parser, Payload, TypeRef, ValType,
+    ValidPayload, Validator, ValidatorResources, WasmModuleResources as _,
 };
 
 use super::patch::{Body, address, push_number};
@@ -264,13 +264,18 @@ impl<'a> Spiller<'a> {
             };
         }
         let size = (offset as i32 + 15) & !15;
-        let before = Body::new(0).global(STACK_POINTER_GLOBAL).constant(size).sub().tee(frame).set_global(STACK_POINTER_GLOBAL);
+        let before =
+            Body::new(0).global(STACK_POINTER_GLOBAL).constant(size).sub().tee(frame).set_global(STACK_POINTER_GLOBAL);
         let after = Body::new(0).local(frame).constant(size).add().set_global(STACK_POINTER_GLOBAL);
         ([before.code(), stores.code()].concat(), after.code().to_vec())
     }
 
     fn declare_locals(&self, out: &mut Vec<u8>, body: &FunctionBody<'_>, own: usize) -> Result<()> {
-        let parameters = own - body.get_locals_reader()?.into_iter().try_fold(0, |sum, group| group.map(|(count, _)| sum + count as usize))?;
+        let parameters = own
+            - body
+                .get_locals_reader()?
+                .into_iter()
+                .try_fold(0, |sum, group| group.map(|(count, _)| sum + count as usize))?;
         let declared = self.locals.get(parameters..).unwrap_or_default();
         push_number(out, declared.len() as u32);
         for ty in declared {

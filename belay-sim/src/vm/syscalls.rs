@@ -15,57 +15,85 @@ const REMOVE_DIRECTORY: u32 = 0o1000;
 /// Finds the system call with this name.
 pub(super) fn find(name: &str) -> Option<Import> {
     Some(match name {
-        "__syscall_openat" => |caller, args| negative(caller, args, |files, memory, args| {
-            let path = string(memory, number(args, 1));
-            files.open(&path, number(args, 2))
-        }),
-        "__syscall_stat64" | "__syscall_lstat64" => |caller, args| negative(caller, args, |files, memory, args| {
-            let stat = files.stat(&string(memory, number(args, 0)))?;
-            put_stat(memory, number(args, 1), stat)
-        }),
-        "__syscall_newfstatat" => |caller, args| negative(caller, args, |files, memory, args| {
-            let stat = files.stat(&string(memory, number(args, 1)))?;
-            put_stat(memory, number(args, 2), stat)
-        }),
-        "__syscall_fstat64" => |caller, args| negative(caller, args, |files, memory, args| {
-            let stat = files.stat_open(number(args, 0))?;
-            put_stat(memory, number(args, 1), stat)
-        }),
-        "__syscall_statfs64" => |caller, args| negative(caller, args, |files, memory, args| put_usage(files, memory, number(args, 2))),
-        "__syscall_mkdirat" => |caller, args| negative(caller, args, |files, memory, args| {
-            let path = files.resolve(&string(memory, number(args, 1)));
-            files.files().make_directory(&path).map(|()| 0)
-        }),
-        "__syscall_rmdir" => |caller, args| negative(caller, args, |files, memory, args| {
-            let path = files.resolve(&string(memory, number(args, 0)));
-            files.files().remove_directory(&path).map(|()| 0)
-        }),
-        "__syscall_unlinkat" => |caller, args| negative(caller, args, |files, memory, args| {
-            let path = files.resolve(&string(memory, number(args, 1)));
-            let mut tree = files.files();
-            if number(args, 2) & REMOVE_DIRECTORY != 0 { tree.remove_directory(&path) } else { tree.remove(&path) }.map(|()| 0)
-        }),
-        "__syscall_renameat" => |caller, args| negative(caller, args, |files, memory, args| {
-            let (from, to) = (files.resolve(&string(memory, number(args, 1))), files.resolve(&string(memory, number(args, 3))));
-            files.files().rename(&from, &to).map(|()| 0)
-        }),
-        "__syscall_chdir" => |caller, args| negative(caller, args, |files, memory, args| files.change_directory(&string(memory, number(args, 0))).map(|()| 0)),
-        "__syscall_getcwd" => |caller, args| negative(caller, args, |files, memory, args| {
-            let path = [files.directory().as_bytes(), b"\0"].concat();
-            if path.len() > number(args, 1) as usize || !write(memory, number(args, 0), &path) {
-                return Err(Errno::Invalid);
-            }
-            Ok(path.len() as u32)
-        }),
+        "__syscall_openat" => |caller, args| {
+            negative(caller, args, |files, memory, args| {
+                let path = string(memory, number(args, 1));
+                files.open(&path, number(args, 2))
+            })
+        },
+        "__syscall_stat64" | "__syscall_lstat64" => |caller, args| {
+            negative(caller, args, |files, memory, args| {
+                let stat = files.stat(&string(memory, number(args, 0)))?;
+                put_stat(memory, number(args, 1), stat)
+            })
+        },
+        "__syscall_newfstatat" => |caller, args| {
+            negative(caller, args, |files, memory, args| {
+                let stat = files.stat(&string(memory, number(args, 1)))?;
+                put_stat(memory, number(args, 2), stat)
+            })
+        },
+        "__syscall_fstat64" => |caller, args| {
+            negative(caller, args, |files, memory, args| {
+                let stat = files.stat_open(number(args, 0))?;
+                put_stat(memory, number(args, 1), stat)
+            })
+        },
+        "__syscall_statfs64" => {
+            |caller, args| negative(caller, args, |files, memory, args| put_usage(files, memory, number(args, 2)))
+        }
+        "__syscall_mkdirat" => |caller, args| {
+            negative(caller, args, |files, memory, args| {
+                let path = files.resolve(&string(memory, number(args, 1)));
+                files.files().make_directory(&path).map(|()| 0)
+            })
+        },
+        "__syscall_rmdir" => |caller, args| {
+            negative(caller, args, |files, memory, args| {
+                let path = files.resolve(&string(memory, number(args, 0)));
+                files.files().remove_directory(&path).map(|()| 0)
+            })
+        },
+        "__syscall_unlinkat" => |caller, args| {
+            negative(caller, args, |files, memory, args| {
+                let path = files.resolve(&string(memory, number(args, 1)));
+                let mut tree = files.files();
+                if number(args, 2) & REMOVE_DIRECTORY != 0 { tree.remove_directory(&path) } else { tree.remove(&path) }
+                    .map(|()| 0)
+            })
+        },
+        "__syscall_renameat" => |caller, args| {
+            negative(caller, args, |files, memory, args| {
+                let (from, to) =
+                    (files.resolve(&string(memory, number(args, 1))), files.resolve(&string(memory, number(args, 3))));
+                files.files().rename(&from, &to).map(|()| 0)
+            })
+        },
+        "__syscall_chdir" => |caller, args| {
+            negative(caller, args, |files, memory, args| {
+                files.change_directory(&string(memory, number(args, 0))).map(|()| 0)
+            })
+        },
+        "__syscall_getcwd" => |caller, args| {
+            negative(caller, args, |files, memory, args| {
+                let path = [files.directory().as_bytes(), b"\0"].concat();
+                if path.len() > number(args, 1) as usize || !write(memory, number(args, 0), &path) {
+                    return Err(Errno::Invalid);
+                }
+                Ok(path.len() as u32)
+            })
+        },
         "__syscall_getdents64" => |caller, args| negative(caller, args, put_entries),
         "fd_close" => |caller, args| positive(caller, args, |files, _, args| files.close(number(args, 0))),
         "fd_sync" => |_, _| Ok(Some(Val::I32(0))),
-        "fd_seek" => |caller, args| positive(caller, args, |files, memory, args| {
-            let Some(Val::I64(distance)) = args.get(1) else { return Err(Errno::Invalid) };
-            let offset = files.seek(number(args, 0), *distance, number(args, 2))?;
-            write(memory, number(args, 3), &offset.to_le_bytes());
-            Ok(())
-        }),
+        "fd_seek" => |caller, args| {
+            positive(caller, args, |files, memory, args| {
+                let Some(Val::I64(distance)) = args.get(1) else { return Err(Errno::Invalid) };
+                let offset = files.seek(number(args, 0), *distance, number(args, 2))?;
+                write(memory, number(args, 3), &offset.to_le_bytes());
+                Ok(())
+            })
+        },
         _ => return None,
     })
 }
