@@ -274,6 +274,33 @@ pub(crate) const START_LOADED: &str = "_b=_b(1)['b']\n";
 mod tests {
     use super::*;
 
+    /// What goes over the line to install an agent, without what is filled in for the board.
+    fn size(agent: &Agent) -> usize {
+        let parts: usize = agent.parts.iter().map(|part| in_namespace(part).len()).sum();
+        MAKE_NAMESPACE.len() + parts + START.len()
+    }
+
+    #[test]
+    fn the_agents_keep_their_sizes() {
+        let parts =
+            AGENTS.each_ref().map(|kind| kind.each_ref().map(|a| a.parts.iter().map(String::len).sum::<usize>()));
+        let whole = AGENTS.each_ref().map(|kind| kind.each_ref().map(size));
+        println!("[[full trusted, verified], [tiny trusted, verified]]: {parts:?}, as installed {whole:?}");
+        assert!(whole[0].iter().all(|&size| size <= 1700), "{whole:?}");
+        assert!(parts[1].iter().all(|&size| size <= 1000), "{parts:?}");
+    }
+
+    #[test]
+    fn a_seal_makes_the_check_zero_and_needs_no_escape() {
+        for n in [0, 1, 2, 51, 52, 7_311_592, 7_311_593, u32::MAX] {
+            for body in [&b""[..], b"3,26", b"2,'x'", &[0xff; 300]] {
+                let seal = seal_of(check(n.into(), body));
+                assert!(seal.iter().all(|byte| (b'('..=b'[').contains(byte)), "{seal:?}");
+                assert_eq!(check(n.into(), &[body, &seal].concat()), 0);
+            }
+        }
+    }
+
     #[test]
     fn no_quoted_source_holds_a_byte_that_the_repl_acts_on() {
         let all: String = (0..=0x2ff).filter_map(char::from_u32).collect();
