@@ -61,13 +61,14 @@ impl Options {
     }
 
     fn hardware(&self) -> Hardware {
-        let Family { firmware, machine, cooked, .. } = self.family;
+        let Family { firmware, machine, cooked, usb, .. } = self.family;
         Hardware {
             family: self.family,
             hidden: self.hidden.clone(),
             serial: Serial {
-                banner: format!("{firmware}; {machine}\r\n"),
+                banner: format!("{firmware}; {machine}"),
                 cooked: *cooked,
+                usb: *usb,
                 raw_paste: self.raw_paste,
                 input_buffer: self.input_buffer,
                 window: self.window,
@@ -103,7 +104,8 @@ impl Board {
         vm::prepare()?;
         let storage = Storage {
             files: Arc::new(Mutex::new(Files::new(FLASH))),
-            peripherals: Arc::new(Mutex::new(Peripherals::default())),
+            peripherals: Arc::new(Mutex::new(Peripherals::new(options.family))),
+            has_machine: options.family.has_machine,
         };
         let handle = Arc::new(Handle { wire: Arc::default(), crash: Arc::default(), storage: storage.clone() });
         let (wire, crash, options) = (handle.wire.clone(), handle.crash.clone(), options.clone());
@@ -121,12 +123,13 @@ impl Board {
         Port::new(self.handle.clone())
     }
 
-    /// The input of an analogue pin, for `machine.ADC(channel)` on the board.
-    ///
-    /// Channel 4 of a pico is its temperature sensor, at about 27 °C until it is set.
-    #[must_use]
-    pub fn adc(&self, channel: u32) -> Adc<'_> {
-        Adc { board: self, channel }
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.handle.storage
+    }
+
+    /// Makes the board look at its pins.
+    pub(crate) fn nudge(&self) {
+        self.handle.wire.nudge();
     }
 
     /// Presses the reset button.
@@ -138,20 +141,6 @@ impl Board {
     #[must_use]
     pub fn crash(&self) -> Option<String> {
         self.handle.crash.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-/// An analogue input of a [`Board`].
-#[derive(Debug)]
-pub struct Adc<'a> {
-    board: &'a Board,
-    channel: u32,
-}
-
-impl Adc<'_> {
-    /// Sets what `read_u16()` returns from now on: 65535 is the reference voltage, 3.3 V on most boards.
-    pub fn set(&self, value: u16) {
-        self.board.handle.storage.peripherals().set_adc(self.channel, value);
     }
 }
 

@@ -78,6 +78,8 @@ pub(crate) struct Family {
     pub(crate) input_buffer: usize,
     /// See [`Options::ctrl_c_clears`](crate::Options::ctrl_c_clears).
     pub(crate) ctrl_c_clears: bool,
+    /// Whether its USB is the processor's own, so that a reset of it interrupts the line.
+    pub(crate) usb: bool,
     /// Whether `print` turns `\n` into `\r\n`.
     pub(crate) cooked: bool,
     /// What it prints after a reset of the processor, before MicroPython runs.
@@ -108,6 +110,7 @@ const PICO: Family = Family {
     heap: 190 * 1024,
     input_buffer: 256,
     ctrl_c_clears: true,
+    usb: true,
     cooked: true,
     noise: b"",
     soft_reset: REBOOT,
@@ -132,6 +135,7 @@ static FAMILIES: [Family; 8] = [
     // what its boot ROM and second-stage loader print.
     Family {
         name: "esp32",
+        usb: false,
         platform: "esp32",
         machine: "Generic ESP32 module with ESP32",
         build: "ESP32_GENERIC",
@@ -164,6 +168,7 @@ static FAMILIES: [Family; 8] = [
     // ESP8266: ports/esp8266 (uart.c); its ROM prints at 74880 baud, which a line at 115200 baud shows as garbage.
     Family {
         name: "esp8266",
+        usb: false,
         platform: "esp8266",
         machine: "ESP module with ESP8266",
         build: "ESP8266_GENERIC",
@@ -210,6 +215,7 @@ static FAMILIES: [Family; 8] = [
         heap: 2048 * 1024,
         input_buffer: 4096,
         ctrl_c_clears: false,
+        usb: false,
         cooked: false,
         soft_reset: SoftReset::Exits,
         has_machine: false,

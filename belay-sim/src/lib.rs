@@ -52,8 +52,9 @@ mod spec;
 mod tcp;
 mod vm;
 mod wire;
+mod wiring;
 
-pub use board::{Adc, Board, Options};
+pub use board::{Board, Options};
 pub use error::Error;
 pub use families::{Feature, RawPaste, families};
 pub use line::{Counters, Direction, Fault, FaultKind, Line, LineHandle, LineOptions, Noise, Unread, Way};
@@ -62,3 +63,4 @@ pub use port::Port;
 pub use pty::Pty;
 pub use spec::open;
 pub use tcp::Tcp;
+pub use wiring::{Adc, I2c, Pin, Spi, Uart};

@@ -129,6 +129,12 @@ impl Wire {
         Poll::Ready(Ok(count))
     }
 
+    /// Makes the board look up from what it waits for.
+    pub(crate) fn nudge(&self) {
+        let _state = self.lock();
+        self.alert();
+    }
+
     pub(crate) fn set_power(&self, power: Power) {
         let mut state = self.lock();
         if state.power != Some(Power::Off) {

@@ -45,7 +45,7 @@ def c(h,s): #V
  for x in s:h=(h*52+x)%7311593 #V
  return h #V
 # Runs a source in a namespace and, with an identity, keeps its function as a task. What a verified line carries is
-# evaluated in here, and can do the latter itself: its function 0 runs a source and then evaluates a text.
+# evaluated in here and can do the latter itself: a text in place of an index is evaluated when a source has run.
 def d(s,g,h,m): #T
  g=S.setdefault(g,{});exec(compile(s,m,'exec'),g) #T
  if h:T.append(g.get(m));H.append(h);return len(H) #T
@@ -58,17 +58,17 @@ def b(i,j=0): #V
  m=n;o=k
  if i<-1:L=0;return print(~i,n,'@BOOT@',H,i-1) #T
  if j:L=0;s=b'%d @BOOT@ %s'%(n,H);return print(~i,s,c(i,s),i-1) #V
- if i+1:m+=1;o=b'\xc1' #T
+ if i+1:m+=1;o=b'\xc1\xc0' #T
  if i+1 and L<1: #T
- if i:m+=1;o=b'\xc1' #V
+ if i:m+=1;o=b'\xc1\xc0' #V
  if i and L+c(n,i)<1: #V
   n=m
   try:o=e(T[i](*a)) #T
-  try:i,*a=eval(i[:-4]);o=e(T[i](*a)if i else eval(exec(*a[:2])or a[2])) #V
+  try:i,*a=eval(i[:-4]);o=e(T[i](*a)if i*0==0 else eval(exec(*a)or i)) #V
   except BaseException as z:
    L=type(z)is KeyboardInterrupt
-   try:i=io.StringIO();sys.print_exception(z,i);o=e((type(z).__name__,str(z),getattr(z,'errno',None),i.getvalue()));o=P('>BIB',201,len(o),2)+o
-   except:L=1;o=b'\xc7\0\2'
+   try:i=io.StringIO();sys.print_exception(z,i);o=b'\xc1'+e((type(z).__name__,str(z),getattr(z,'errno',None),i.getvalue()))
+   except:L=1;o=b'\xc1\x90'
   k=o
  w(P('>BH',248,m*1597&65535)+o) #T
  w(P('>i',~c(m,o))+o) #V

@@ -148,17 +148,18 @@ impl Body {
     }
 }
 
-/// The body that hands over a piece. The first one makes the board forget what it may have of another request.
+/// The body that hands over a piece, by running nothing in a namespace that is made for it. The first one makes the
+/// board forget what it may have of another request.
 pub(crate) fn piece(piece: &[u8], first: bool, raw: bool) -> Vec<u8> {
-    let mut body = b"0,'',{},'0',".to_vec();
+    let mut body = b"'0','',{0:".to_vec();
     if first {
-        body.extend_from_slice(b"B.clear(),");
+        body.extend_from_slice(b"B.clear()or ");
     }
     body.extend_from_slice(b"B.append(b\"");
     escape(piece, b'"', raw, &mut body);
     // The smallest boards keep literals of up to 10 bytes for ever. What is joined may end in spaces.
     body.resize(body.len() + 11_usize.saturating_sub(piece.len()), b' ');
-    body.extend_from_slice(b"\")");
+    body.extend_from_slice(b"\")}");
     body
 }
 
@@ -204,20 +205,20 @@ pub(crate) struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// The request that runs it. A board that keeps it answers how many it keeps: the index of this one.
+    /// The request that runs it. A board that keeps it answers its index.
     pub(crate) fn body(&self, agent: &Agent, capabilities: &Capabilities) -> Body {
         let Self { text, scope, keep } = *self;
         let (id, name) = keep.unwrap_or((0, "exec"));
         let (before, after) = if !agent.verifies {
-            ("0,", format!(",{scope},{id},'{name}'"))
+            ("0,".into(), format!(",{scope},{id},'{name}'"))
         } else {
-            let (before, close) =
-                if capabilities.compile { ("0,compile(", format!(",'{name}','exec')")) } else { ("0,", String::new()) };
             let then = match keep {
                 Some(_) => format!("T.append(S[{scope}].get('{name}'))or H.append({id})or len(H)"),
                 None => "None".into(),
             };
-            (before, format!("{close},S.setdefault({scope},{{}}),\"{then}\""))
+            let (open, close) =
+                if capabilities.compile { ("compile(", format!(",'{name}','exec')")) } else { ("", String::new()) };
+            (format!("\"{then}\",{open}"), format!("{close},S.setdefault({scope},{{}})"))
         };
         Body { before: before.into(), source: Some(text.into()), after: after.into() }
     }
@@ -272,6 +273,33 @@ pub(crate) const START_LOADED: &str = "_b=_b(1)['b']\n";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What goes over the line to install an agent, without what is filled in for the board.
+    fn size(agent: &Agent) -> usize {
+        let parts: usize = agent.parts.iter().map(|part| in_namespace(part).len()).sum();
+        MAKE_NAMESPACE.len() + parts + START.len()
+    }
+
+    #[test]
+    fn the_agents_keep_their_sizes() {
+        let parts =
+            AGENTS.each_ref().map(|kind| kind.each_ref().map(|a| a.parts.iter().map(String::len).sum::<usize>()));
+        let whole = AGENTS.each_ref().map(|kind| kind.each_ref().map(size));
+        println!("[[full trusted, verified], [tiny trusted, verified]]: {parts:?}, as installed {whole:?}");
+        assert!(whole[0].iter().all(|&size| size <= 1700), "{whole:?}");
+        assert!(parts[1].iter().all(|&size| size <= 1000), "{parts:?}");
+    }
+
+    #[test]
+    fn a_seal_makes_the_check_zero_and_needs_no_escape() {
+        for n in [0, 1, 2, 51, 52, 7_311_592, 7_311_593, u32::MAX] {
+            for body in [&b""[..], b"3,26", b"2,'x'", &[0xff; 300]] {
+                let seal = seal_of(check(n.into(), body));
+                assert!(seal.iter().all(|byte| (b'('..=b'[').contains(byte)), "{seal:?}");
+                assert_eq!(check(n.into(), &[body, &seal].concat()), 0);
+            }
+        }
+    }
 
     #[test]
     fn no_quoted_source_holds_a_byte_that_the_repl_acts_on() {

@@ -7,17 +7,17 @@ def b(i,j=0): #V
  m=n;o=k
  if i<-1:L=0;return print(~i,n,'@BOOT@',H,i-1) #T
  if j:L=0;s=b'%d @BOOT@ %s'%(n,H);return print(~i,s,c(i,s),i-1) #V
- if i+1:m+=1;o=b'\xc1' #T
+ if i+1:m+=1;o=b'\xc1\xc0' #T
  if i+1 and L<1: #T
- if i:m+=1;o=b'\xc1' #V
+ if i:m+=1;o=b'\xc1\xc0' #V
  if i and L+c(n,i)<1: #V
   n=m
   try:o=e(T[i](*a)) #T
-  try:i,*a=eval(i[:-4]);o=e(T[i](*a)if i else eval(exec(*a[:2])or a[2])) #V
+  try:i,*a=eval(i[:-4]);o=e(T[i](*a)if i*0==0 else eval(exec(*a)or i)) #V
   except BaseException as z:
    L=type(z)is KeyboardInterrupt
-   try:o=e((str(type(z)),str(z)));o=P('>BHB',200,len(o),2)+o
-   except:L=1;o=b'\xc7\0\2'
+   try:o=b'\xc1'+e((str(type(z)),str(z)))
+   except:L=1;o=b'\xc1\x90'
   k=o
  w(P('>BH',248,m*1597&65535)+o) #T
  w(P('>i',~c(m,o))+o) #V

@@ -7,7 +7,10 @@
 
 use std::borrow::Cow;
 
-use crate::codec::msgpack::{Limits, Measure, measure};
+use crate::codec::{
+    msgpack::{Limits, Measure, measure},
+    reply::EXT_EXCEPTION,
+};
 
 /// The way out of the board that a reply takes, found by a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +42,12 @@ pub(crate) fn check(seed: i64, bytes: &[u8]) -> i64 {
     bytes.iter().fold(seed.rem_euclid(MODULUS), |sum, &byte| (sum * FACTOR + i64::from(byte)) % MODULUS)
 }
 
-/// The payload of an agent that refuses calls until it is greeted again: a byte that no MessagePack value starts with.
-pub(crate) const REFUSED: [u8; 1] = [0xc1];
+/// What stands before what is no value, and begins none: a nil then says that the agent refuses calls until it is
+/// greeted again, and a list describes an exception.
+const NO_VALUE: u8 = 0xc1;
+const NIL: u8 = 0xc0;
+/// The payload of a call that was refused.
+pub(crate) const REFUSED: [u8; 1] = [NO_VALUE];
 
 /// What stands at a place where a frame may begin.
 #[derive(Debug, PartialEq, Eq)]
@@ -89,7 +96,7 @@ pub(crate) fn parse(output: &[u8], form: &Form, limits: &Limits) -> Parsed {
         let (bytes, intact) = undo(part, form.way);
         match length(&bytes, form, limits) {
             Length::Bytes(len) => {
-                let payload = bytes[form.head()..len].to_vec();
+                let payload = payload(&bytes[form.head()..len]);
                 return Parsed::Complete { payload, consumed: length_before(part, form.way, len) };
             }
             Length::Unknown if intact && part.len() == output.len() => return Parsed::Incomplete,
@@ -109,9 +116,9 @@ enum Length {
 /// The length of the frame at the start of `bytes`.
 fn length(bytes: &[u8], form: &Form, limits: &Limits) -> Length {
     let Some((head, value)) = bytes.split_at_checked(form.head()) else { return Length::Unknown };
-    let len = match measure(value, limits) {
-        _ if value.starts_with(&REFUSED) => REFUSED.len(),
-        Measure::Complete(len) => len,
+    let marked = usize::from(value.first() == Some(&NO_VALUE));
+    let len = match measure(value.get(marked..).unwrap_or_default(), limits) {
+        Measure::Complete(len) => marked + len,
         Measure::Incomplete => return Length::Unknown,
         Measure::Invalid => return Length::NoFrame,
     };
@@ -124,6 +131,21 @@ fn length(bytes: &[u8], form: &Form, limits: &Limits) -> Length {
         _ => Length::Bytes(form.head() + len),
     }
 }
+
+/// What a frame says: a value, an exception as the extension that decoders know, or a refusal.
+fn payload(value: &[u8]) -> Vec<u8> {
+    match value {
+        [NO_VALUE, NIL] => REFUSED.to_vec(),
+        [NO_VALUE, list @ ..] => {
+            let len = u32::try_from(list.len()).unwrap_or(u32::MAX);
+            [&[EXT32][..], &len.to_be_bytes(), &[EXT_EXCEPTION.cast_unsigned()], list].concat()
+        }
+        value => value.to_vec(),
+    }
+}
+
+/// MessagePack's extension with a length of 32 bits.
+const EXT32: u8 = 0xc9;
 
 /// Undoes what the way did to bytes; false if they contain what it never makes.
 fn undo(output: &[u8], way: Way) -> (Cow<'_, [u8]>, bool) {

@@ -2,8 +2,8 @@
 //!
 //! A [`Line`] is the program's end of a line whose other end is anything that tokio can read and write: a virtual
 //! board's [`Port`](crate::Port), or a scripted peer. It uses tokio's clock only, so that a test without an interpreter
-//! behind it is deterministic under `start_paused`. That clock ticks in milliseconds: a byte arrives at the first tick
-//! after its time, and rates are exact over many bytes.
+//! behind it is deterministic under `start_paused`. That clock ticks in milliseconds: a byte arrives at the last tick
+//! before its time, and rates are exact over many bytes.
 
 mod fault;
 mod pump;

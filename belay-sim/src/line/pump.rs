@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -17,6 +18,9 @@ const UNREAD: usize = 4096;
 /// Input that waits for the peer where nothing is to be lost.
 const INPUT: usize = 4096;
 
+/// Just under a tick of tokio's clock. A timer fires at the tick after its time and is noticed later still, so that a
+/// line of 1 ms would take two: what is due before the next tick arrives when the timer fires.
+const TICK: Duration = Duration::from_micros(999);
 /// Bytes read from the peer at once.
 const READ: usize = 1024;
 
@@ -34,16 +38,18 @@ struct Pump<T> {
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
     fn poll(&mut self, context: &mut Context<'_>, shared: &Shared) -> Poll<()> {
+        let mut early = Duration::ZERO;
         loop {
             let mut state = shared.lock();
             let state = &mut *state;
             state.pump = Some(context.waker().clone());
             let now = Instant::now();
-            let mut progress = self.arrive_at_board(state, now);
+            let arrived = now + std::mem::take(&mut early);
+            let mut progress = self.arrive_at_board(state, arrived);
             progress |= self.feed(state, context);
-            self.lose(state, now);
+            self.lose(state, arrived);
             progress |= self.listen(state, now, context);
-            progress |= arrive_at_host(state, now);
+            progress |= arrive_at_host(state, arrived);
             if progress {
                 continue;
             }
@@ -55,10 +61,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Pump<T> {
             match [for_board, for_host].into_iter().flatten().min() {
                 None => return Poll::Pending,
                 Some(time) => {
-                    self.timer.as_mut().reset(time);
+                    let soonest = now + Duration::from_nanos(1);
+                    self.timer.as_mut().reset(time.checked_sub(TICK).map_or(soonest, |time| time.max(soonest)));
                     if self.timer.as_mut().poll(context).is_pending() {
                         return Poll::Pending;
                     }
+                    early = TICK;
                 }
             }
         }

@@ -7,7 +7,19 @@ use crate::files::{Errno, Files, Stat, normalise};
 use crate::peripherals::{DEVICE, Peripherals};
 
 /// Modules that boards have built in and this build has not; found wherever `sys.path` looks, listed nowhere.
-const MODULES: [(&str, &str); 1] = [("/lib/machine.py", include_str!("../python/machine.py"))];
+const MODULES: [(&str, &str); 8] = [
+    ("/lib/_board.py", include_str!("../python/_board.py")),
+    ("/lib/machine.py", include_str!("../python/machine.py")),
+    ("/lib/_machine_bus.py", include_str!("../python/_machine_bus.py")),
+    ("/lib/_machine_pin.py", include_str!("../python/_machine_pin.py")),
+    ("/lib/_machine_time.py", include_str!("../python/_machine_time.py")),
+    ("/lib/neopixel.py", include_str!("../python/neopixel.py")),
+    ("/lib/network.py", include_str!("../python/network.py")),
+    // In front of the frozen module of that name, which lacks uname().
+    ("/os.py", include_str!("../python/os.py")),
+];
+/// Of these, what a family without `machine` has too.
+const ALWAYS: [&str; 2] = ["/lib/_board.py", "/os.py"];
 
 const FIRST_DESCRIPTOR: u32 = 3;
 
@@ -31,6 +43,7 @@ enum Open {
 pub(crate) struct Storage {
     pub(crate) files: Arc<Mutex<Files>>,
     pub(crate) peripherals: Arc<Mutex<Peripherals>>,
+    pub(crate) has_machine: bool,
 }
 
 impl Storage {
@@ -52,6 +65,10 @@ pub(super) struct Descriptors {
 impl Descriptors {
     pub(super) fn new(storage: Storage) -> Self {
         Self { storage, open: BTreeMap::new(), directory: "/".into() }
+    }
+
+    pub(super) fn peripherals(&self) -> MutexGuard<'_, Peripherals> {
+        self.storage.peripherals()
     }
 
     pub(super) fn files(&self) -> MutexGuard<'_, Files> {
@@ -78,7 +95,9 @@ impl Descriptors {
     pub(super) fn stat(&self, path: &str) -> Result<Stat, Errno> {
         let path = self.resolve(path);
         let found = self.files().stat(&path);
-        found.or_else(|error| module(&path).map(|source| Stat { directory: false, size: source.len() }).ok_or(error))
+        found.or_else(|error| {
+            self.module(&path).map(|source| Stat { directory: false, size: source.len() }).ok_or(error)
+        })
     }
 
     pub(super) fn stat_open(&self, descriptor: u32) -> Result<Stat, Errno> {
@@ -108,7 +127,7 @@ impl Descriptors {
             Ok(_) => {}
             Err(Errno::NotFound) if has(flag::CREATE) => files.create(&path)?,
             Err(error) => {
-                return module(&path).map(|source| Open::Module { source, offset: 0 }).ok_or(error);
+                return self.module(&path).map(|source| Open::Module { source, offset: 0 }).ok_or(error);
             }
         }
         Ok(Open::File { path, offset: 0, append: has(flag::APPEND) })
@@ -143,7 +162,7 @@ impl Descriptors {
             Open::Directory { .. } => Err(Errno::IsDirectory),
             Open::Module { .. } => Err(Errno::BadDescriptor),
             Open::Device { reply } => {
-                *reply = storage.peripherals().answer(&String::from_utf8_lossy(bytes)).into_bytes();
+                *reply = storage.peripherals().answer(bytes);
                 Ok(())
             }
             Open::File { path, offset, append } => {
@@ -186,8 +205,9 @@ impl Descriptors {
         *offset += entries.len();
         Ok(entries)
     }
-}
 
-fn module(path: &str) -> Option<&'static str> {
-    MODULES.iter().find(|(name, _)| *name == path).map(|(_, source)| *source)
+    fn module(&self, path: &str) -> Option<&'static str> {
+        let (name, source) = MODULES.into_iter().find(|(name, _)| *name == path)?;
+        (self.storage.has_machine || ALWAYS.contains(&name)).then_some(source)
+    }
 }

@@ -48,6 +48,8 @@ pub(crate) struct Serial {
     pub(crate) banner: String,
     /// `print` and the REPL turn `\n` into `\r\n`.
     pub(crate) cooked: bool,
+    /// A reset of the processor interrupts the line.
+    pub(crate) usb: bool,
     /// The answer to the request for raw-paste.
     pub(crate) raw_paste: RawPaste,
     /// Bytes of the board's input buffer.
@@ -107,7 +109,31 @@ impl Host {
     /// Looks at the line if something happened there; cheap otherwise. Called between two slices of the interpreter.
     pub(crate) fn tick(&mut self, memory: &mut [u8]) -> Result<(), Halt> {
         self.flush(memory)?;
+        self.schedule_callbacks(memory);
         if self.wire.has_news() { self.receive(memory) } else { Ok(()) }
+    }
+
+    /// The timers' and pins' interrupts: hands callbacks to MicroPython's scheduler, and says whether it has any.
+    fn schedule_callbacks(&mut self, memory: &mut [u8]) -> bool {
+        const DEPTH: u8 = 4;
+        let place = |memory: &[u8]| {
+            memory.get(address::SCHEDULER_LENGTH as usize..).and_then(|tail| tail.first_chunk::<2>()).copied()
+        };
+        while let Some([length, first]) = place(memory).filter(|[length, _]| *length < DEPTH) {
+            let Some((function, number)) = self.descriptors.peripherals().next_callback() else { break };
+            let slot = address::SCHEDULER_QUEUE + 8 * u32::from((first + length) % DEPTH);
+            write(memory, slot, &function.to_le_bytes());
+            write(memory, slot + 4, &small_int(number).to_le_bytes());
+            write(memory, address::SCHEDULER_LENGTH, &[length + 1]);
+            wake_scheduler(memory);
+        }
+        !scheduler_locked(memory) && place(memory).is_some_and(|[length, _]| length > 0)
+    }
+
+    /// Blocks until there are news, a timer fires or the time has come.
+    fn wait(&self, memory: &[u8], deadline: Option<Instant>) {
+        let timer = if scheduler_locked(memory) { None } else { self.descriptors.peripherals().next_timer() };
+        self.wire.wait([deadline, timer].into_iter().flatten().min());
     }
 
     /// The receive interrupt: each byte goes into the input buffer, is lost there, or interrupts the program.
@@ -134,8 +160,23 @@ impl Host {
         }
     }
 
-    /// Blocks until there is a byte; `None` if Ctrl-C interrupts the wait.
+    /// Blocks until there is a byte; `None` if Ctrl-C interrupts the wait or a callback is to run.
     pub(crate) fn next_byte(&mut self, memory: &mut [u8]) -> Result<Option<u8>, Halt> {
+        self.flush(memory)?;
+        loop {
+            self.receive(memory)?;
+            if let Some(byte) = self.input.pop_front() {
+                return Ok(Some(byte));
+            }
+            if read(memory, address::PENDING_EXCEPTION) != 0 || self.schedule_callbacks(memory) {
+                return Ok(None);
+            }
+            self.wait(memory, None);
+        }
+    }
+
+    /// As [`Host::next_byte`] while the compiler reads, when no callback can run.
+    fn next_source_byte(&mut self, memory: &mut [u8]) -> Result<Option<u8>, Halt> {
         self.flush(memory)?;
         loop {
             self.receive(memory)?;
@@ -176,16 +217,17 @@ impl Host {
         Ok(!self.input.is_empty())
     }
 
-    /// Blocks for a time, less if Ctrl-C interrupts it.
+    /// Blocks for a time, less if Ctrl-C interrupts it or a callback is to run.
     pub(crate) fn delay(&mut self, memory: &mut [u8], time: Duration) -> Result<(), Halt> {
         let deadline = Instant::now() + time;
         self.flush(memory)?;
         loop {
             self.receive(memory)?;
-            if read(memory, address::PENDING_EXCEPTION) != 0 || Instant::now() >= deadline {
+            let interrupted = read(memory, address::PENDING_EXCEPTION) != 0 || self.schedule_callbacks(memory);
+            if interrupted || Instant::now() >= deadline {
                 return Ok(());
             }
-            self.wire.wait(Some(deadline));
+            self.wait(memory, Some(deadline));
         }
     }
 
@@ -243,7 +285,7 @@ impl Host {
         if self.paste.as_ref().is_none_or(|paste| paste.ended) {
             return Ok(END_OF_FILE);
         }
-        let byte = self.next_byte(memory)?;
+        let byte = self.next_source_byte(memory)?;
         let Some(paste) = &mut self.paste else { return Ok(END_OF_FILE) };
         match byte {
             None | Some(CTRL_C) => {
@@ -271,9 +313,20 @@ impl Host {
     pub(crate) fn paste_close(&mut self, memory: &mut [u8]) -> Result<(), Halt> {
         if self.paste.take().is_some_and(|paste| !paste.ended) {
             self.output.push(CTRL_D);
-            while !matches!(self.next_byte(memory)?, None | Some(CTRL_C | CTRL_D)) {}
+            while !matches!(self.next_source_byte(memory)?, None | Some(CTRL_C | CTRL_D)) {}
         }
         Ok(())
+    }
+
+    /// `machine.reset()`: where USB is the processor's own, the line goes with it.
+    pub(crate) fn reset_if_asked(&mut self) -> Result<(), Halt> {
+        if !self.descriptors.peripherals().take_reset() {
+            return Ok(());
+        }
+        if self.serial.usb {
+            self.wire.hang_up();
+        }
+        Err(Halt::Reset)
     }
 
     /// Time since power-on.
@@ -296,9 +349,24 @@ fn running(memory: &[u8]) -> bool {
 fn schedule_keyboard_interrupt(memory: &mut [u8]) {
     write(memory, address::KEYBOARD_INTERRUPT_TRACEBACK, &0_u32.to_le_bytes());
     write(memory, address::PENDING_EXCEPTION, &address::KEYBOARD_INTERRUPT.to_le_bytes());
+    wake_scheduler(memory);
+}
+
+/// Makes MicroPython look at what is pending, unless it is doing so.
+fn wake_scheduler(memory: &mut [u8]) {
     if memory.get(address::SCHEDULER_STATE as usize..address::SCHEDULER_STATE as usize + 2) == Some(&[1, 0]) {
         write(memory, address::SCHEDULER_STATE, &[0, 0]);
     }
+}
+
+/// Whether a callback runs, so that others have to wait.
+fn scheduler_locked(memory: &[u8]) -> bool {
+    read(memory, address::SCHEDULER_STATE) & 0x8000 != 0
+}
+
+/// An integer as a MicroPython object.
+fn small_int(number: u32) -> u32 {
+    number << 1 | 1
 }
 
 /// A word of linear memory; 0 outside.

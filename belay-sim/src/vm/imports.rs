@@ -178,6 +178,7 @@ fn fd_write(caller: &mut Caller<'_, Host>, args: &[Val]) -> Result<Option<Val>, 
                 if let Err(error) = host.descriptors.write(file, &bytes) {
                     return Ok(Some(Val::I32(error as i32)));
                 }
+                host.reset_if_asked()?;
             }
         }
         write(memory, total_at, &(bytes.len() as u32).to_le_bytes());

@@ -56,6 +56,13 @@ pub(crate) enum Exit {
     Crashed(String),
 }
 
+fn ended(error: &wasmi::Error) -> Exit {
+    match error.downcast_ref::<Halt>() {
+        Some(halt) => Exit::Halted(*halt),
+        None => Exit::Crashed(error.to_string()),
+    }
+}
+
 struct Build {
     engine: Engine,
     module: Module,
@@ -94,6 +101,7 @@ pub(crate) fn prepare() -> Result<(), Error> {
 pub(crate) struct Vm {
     store: Store<Host>,
     process_char: Func,
+    run_callbacks: Func,
     handles: Handles,
 }
 
@@ -107,6 +115,7 @@ impl Vm {
         noise: &[u8],
     ) -> Result<Self, Error> {
         let build = build()?;
+        storage.peripherals().restart();
         let mut store = Store::new(&build.engine, Host::new(wire, hardware.serial.clone(), storage, noise));
         store.set_fuel(imports::SLICE).map_err(broken)?;
         let instance = build.linker.instantiate_and_start(&mut store, &build.module).map_err(broken)?;
@@ -118,7 +127,8 @@ impl Vm {
         };
         store.data_mut().handles = Some(handles);
         let process_char = instance.get_func(&store, "mp_js_repl_process_char").ok_or_else(missing)?;
-        let mut vm = Self { store, process_char, handles };
+        let run_callbacks = instance.get_func(&store, patch::RUN_CALLBACKS).ok_or_else(missing)?;
+        let mut vm = Self { store, process_char, run_callbacks, handles };
         vm.start(&instance, hardware, mode).map_err(broken)?;
         Ok(vm)
     }
@@ -166,8 +176,11 @@ impl Vm {
             let byte = match host.next_byte(bytes) {
                 Ok(Some(byte)) => byte,
                 Ok(None) => {
-                    // Ctrl-C for a program that has ended.
+                    // Ctrl-C for a program that has ended, or the callbacks that one left.
                     write(bytes, address::PENDING_EXCEPTION, &0_u32.to_le_bytes());
+                    if let Err(error) = imports::call(&mut self.store, self.run_callbacks, &[], &mut []) {
+                        return ended(&error);
+                    }
                     continue;
                 }
                 Err(halt) => return Exit::Halted(halt),
@@ -176,10 +189,7 @@ impl Vm {
             let mut result = [Val::I32(0)];
             if let Err(error) = imports::call(&mut self.store, self.process_char, &[Val::I32(byte.into())], &mut result)
             {
-                return match error.downcast_ref::<Halt>() {
-                    Some(halt) => Exit::Halted(*halt),
-                    None => Exit::Crashed(error.to_string()),
-                };
+                return ended(&error);
             }
             if matches!(result, [Val::I32(value)] if value & FORCED_EXIT != 0) {
                 // What was printed before the reset must not go down with the interpreter.

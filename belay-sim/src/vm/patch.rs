@@ -34,6 +34,8 @@ pub(crate) const TEXT_ERR: u32 = 102;
 
 /// Name under which the C stack pointer is exported.
 pub(crate) const STACK_POINTER: &str = "stack_pointer";
+/// Name under which the function that runs scheduled callbacks is exported.
+pub(crate) const RUN_CALLBACKS: &str = "run_callbacks";
 
 /// Addresses of MicroPython's state in linear memory.
 pub(crate) mod address {
@@ -55,6 +57,10 @@ pub(crate) mod address {
     pub(crate) const REPL_LINE: u32 = STATE + 232;
     /// `mp_state_ctx.vm.sched_state`, 16 bits: 1 idle, 0 pending, -1 locked.
     pub(crate) const SCHEDULER_STATE: u32 = STATE + 252;
+    /// `mp_state_ctx.vm.sched_len` and `.sched_idx`, 8 bits each.
+    pub(crate) const SCHEDULER_LENGTH: u32 = STATE + 254;
+    /// `mp_state_ctx.vm.sched_queue`, four pairs of a function and an argument.
+    pub(crate) const SCHEDULER_QUEUE: u32 = STATE + 192;
     /// `mp_state_ctx.mem.gc_alloc_threshold`, in blocks of 16 bytes.
     pub(crate) const GC_THRESHOLD: u32 = STATE + 940;
     /// `mp_interrupt_char`.
@@ -91,10 +97,13 @@ pub(crate) mod address {
     pub(crate) const THREW: u32 = 186_852;
 }
 
+const TICKS_MS: u32 = 14;
 const CALL0: u32 = 21;
 const JS_CHECK_EXISTING: u32 = 31;
 const NLR_JUMP: u32 = 66;
 const HANDLE_PENDING: u32 = 432;
+/// The same with its argument.
+const RUN_PENDING: u32 = 433;
 
 /// Function numbers of what is replaced.
 const MAX_NEW_SPLIT: u32 = 1277;
@@ -115,7 +124,7 @@ pub(crate) fn apply(module: &[u8]) -> Result<Vec<u8>, Error> {
     let unexpected = || Error::Interpreter("the MicroPython build has not the expected layout".into());
     let repaired = map_sections(module, |id, content| match id {
         MEMORY => shrink_memory(content),
-        EXPORT => export_stack_pointer(content),
+        EXPORT => add_exports(content),
         CODE => replace_bodies(content),
         _ => Some(content.to_vec()),
     })
@@ -148,18 +157,22 @@ fn shrink_memory(section: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// `setjmp` and `longjmp` live in the host, which therefore moves the C stack pointer on every Python call: as a
-/// global it costs nothing, as the exported function it would cost a call into the interpreter.
-fn export_stack_pointer(section: &[u8]) -> Option<Vec<u8>> {
+/// Two more exports. `setjmp` and `longjmp` live in the host, which therefore moves the C stack pointer on every Python
+/// call: as a global it costs nothing, as the exported function it would cost a call into the interpreter.
+fn add_exports(section: &[u8]) -> Option<Vec<u8>> {
+    const FUNCTION: u8 = 0;
     const GLOBAL: u8 = 3;
-    const STACK_POINTER_INDEX: u8 = 0;
+    const STACK_POINTER_INDEX: u32 = 0;
     let mut rest = Reader(section);
     let count = rest.number()?;
-    let mut out = Vec::with_capacity(section.len() + 32);
-    push_number(&mut out, count.checked_add(1)?);
+    let mut out = Vec::with_capacity(section.len() + 64);
+    push_number(&mut out, count.checked_add(2)?);
     out.extend_from_slice(rest.0);
-    push_sized(&mut out, STACK_POINTER.as_bytes())?;
-    out.extend_from_slice(&[GLOBAL, STACK_POINTER_INDEX]);
+    for (name, kind, index) in [(STACK_POINTER, GLOBAL, STACK_POINTER_INDEX), (RUN_CALLBACKS, FUNCTION, RUN_PENDING)] {
+        push_sized(&mut out, name.as_bytes())?;
+        out.push(kind);
+        push_number(&mut out, index);
+    }
     Some(out)
 }
 
@@ -183,11 +196,10 @@ fn new_bodies() -> Vec<(u32, Body)> {
         // The heap is what mp_js_init was given; gc.mem_free() no longer counts 128 MB that might come.
         (MAX_NEW_SPLIT, Body::new(0).constant(0).end()),
         (roots::COLLECT, roots::collect()),
-        // Like boards, raise KeyboardInterrupt right where it slept.
-        (DELAY_MS, Body::new(0).local(0).constant(0).call(CALL0).constant(1).call(HANDLE_PENDING).end()),
-        (DELAY_US, Body::new(0).constant(0).local(0).call(CALL0).constant(1).call(HANDLE_PENDING).end()),
-        (TICKS_US, Body::new(0).constant(ASK_TICKS_US).call(JS_CHECK_EXISTING).end()),
-        (TICKS_CPU, Body::new(0).constant(ASK_TICKS_US).call(JS_CHECK_EXISTING).end()),
+        (DELAY_MS, delay(Body::ticks_ms, |body| body.local(0).constant(0))),
+        (DELAY_US, delay(Body::ticks_us, |body| body.constant(0).local(0))),
+        (TICKS_US, Body::new(0).ticks_us().end()),
+        (TICKS_CPU, Body::new(0).ticks_us().end()),
         (PASTE_CLOSE, Body::new(0).constant(ASK_PASTE_CLOSE).call(JS_CHECK_EXISTING).drop().end()),
         (
             PASTE_BYTE,
@@ -208,6 +220,16 @@ fn new_bodies() -> Vec<(u32, Body)> {
                 .end(),
         ),
     ]
+}
+
+/// Sleeps until a clock has gone on by the parameter. Like boards, raises KeyboardInterrupt right where it sleeps and runs
+/// callbacks meanwhile.
+fn delay(now: fn(Body) -> Body, left_to_wait: fn(Body) -> Body) -> Body {
+    let (left, end) = (0, 1);
+    let remains = |body: Body| now(body.local(end)).sub().tee(left).constant(0).greater();
+    let body = remains(now(Body::new(1)).local(left).add().set(end).begin_loop()).begin_if();
+    let body = left_to_wait(body).call(CALL0).end_if().constant(1).call(HANDLE_PENDING);
+    remains(body).repeat_if().end_loop().end()
 }
 
 /// A function body under assembly.
@@ -311,6 +333,32 @@ impl Body {
 
     fn drop(self) -> Self {
         self.plain(&[0x1a])
+    }
+
+    /// Milliseconds since power-on.
+    fn ticks_ms(self) -> Self {
+        self.call(TICKS_MS)
+    }
+
+    /// Microseconds since power-on.
+    fn ticks_us(self) -> Self {
+        self.constant(ASK_TICKS_US).call(JS_CHECK_EXISTING)
+    }
+
+    fn greater(self) -> Self {
+        self.plain(&[0x4a])
+    }
+
+    fn begin_loop(self) -> Self {
+        self.plain(&[0x03, 0x40])
+    }
+
+    fn repeat_if(self) -> Self {
+        self.plain(&[0x0d, 0])
+    }
+
+    fn end_loop(self) -> Self {
+        self.plain(&[0x0b])
     }
 
     fn begin_if(self) -> Self {
