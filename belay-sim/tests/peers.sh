@@ -51,7 +51,8 @@ cmp "$work/there" "$work/back"
 expect 2 soft-reset eval "1 + 1"
 expect "there" fs ls
 
-timeout 60 "$work/venv/bin/python" - "$port" <<'PYTHON'
+# A file, because belay looks up the source of its tasks.
+cat >"$work/peer.py" <<'PYTHON'
 import pathlib, sys, tempfile, time
 from belay import Device, PyboardException
 
@@ -88,4 +89,5 @@ device("import copied")
 assert device("copied.answer") == 42
 device.close()
 PYTHON
+timeout 60 "$work/venv/bin/python" "$work/peer.py" "$port"
 echo "== mpremote and belay take it for a board"

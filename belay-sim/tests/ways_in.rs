@@ -97,4 +97,19 @@ mod pty {
         let end = timeout(Duration::from_secs(10), serial.read(&mut [0; 9])).await.unwrap();
         assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
     }
+
+    #[tokio::test]
+    async fn a_board_that_was_unplugged_comes_back_as_another_port() {
+        let (board, line) = belay_sim::open("pico").unwrap();
+        let cable = line.handle();
+        let first = belay_sim::Pty::new(line).unwrap();
+        let mut serial = open(&first);
+        runs_python(&mut serial).await;
+        cable.unplug();
+        let end = timeout(Duration::from_secs(10), serial.read(&mut [0; 9])).await.unwrap();
+        assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
+        let second = belay_sim::Pty::new(cable.replug()).unwrap();
+        runs_python(&mut open(&second)).await;
+        assert_eq!(board.crash(), None);
+    }
 }
