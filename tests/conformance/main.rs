@@ -1,7 +1,7 @@
 //! One suite for any board.
 //!
-//! Without anything set it runs against the virtual boards; `BELAY_MICROBIT=1` adds MicroPython 1.9.2 for the micro:bit in
-//! QEMU. `BELAY_TEST_PORT=<spec>` runs it against that port only.
+//! Without anything set it runs against every family of virtual boards, and against MicroPython 1.9.2 for the micro:bit
+//! in QEMU where that is installed. `BELAY_TEST_PORT=<spec>` runs it against that port only.
 //!
 //! A case that a board cannot do is listed as ignored, with the board's own words as the reason; a board on which fewer
 //! than [`AT_LEAST`] cases run fails the whole run.
@@ -103,16 +103,13 @@ async fn targets() -> (Vec<Target>, Vec<String>) {
             Err(problem) => broken.push(problem),
         }
     }
-    if std::env::var_os("BELAY_MICROBIT").is_none() {
-        println!("microbit: left out: set BELAY_MICROBIT=1 (not every case passes there yet)");
-        return (found, broken);
-    }
     match microbit::Microbit::start().await {
         Ok(microbit) => match open("microbit", &microbit.port.clone(), Some(microbit)).await {
             Ok(target) => found.push(target),
             Err(problem) => broken.push(problem),
         },
-        Err(reason) => broken.push(format!("microbit: {reason}")),
+        Err(reason) if std::env::var_os("CI").is_some() => broken.push(format!("microbit: {reason}")),
+        Err(reason) => println!("microbit: left out: {reason}"),
     }
     (found, broken)
 }
