@@ -62,7 +62,8 @@ fn fetch(cached: &Path) -> Result<Vec<u8>, String> {
         let whole = work.join(CACHED_NAME);
         fs::write(&whole, &bytes).map_err(|error| context("writing to", error))?;
         // Whoever was first has put the same bytes there.
-        fs::rename(&whole, cached).or_else(|error| if cached.exists() { Ok(()) } else { Err(context("moving", error)) })?;
+        fs::rename(&whole, cached)
+            .or_else(|error| if cached.exists() { Ok(()) } else { Err(context("moving", error)) })?;
         Ok(bytes)
     });
     let _ = fs::remove_dir_all(&work);
@@ -83,7 +84,9 @@ fn npm_pack(into: &Path) -> Result<Vec<u8>, String> {
     }
     fs::read_dir(into)
         .ok()
-        .and_then(|entries| entries.flatten().map(|entry| entry.path()).find(|path| path.extension().is_some_and(|end| end == "tgz")))
+        .and_then(|entries| {
+            entries.flatten().map(|entry| entry.path()).find(|path| path.extension().is_some_and(|end| end == "tgz"))
+        })
         .and_then(|archive| fs::read(archive).ok())
         .ok_or_else(|| format!("`npm pack {PACKAGE}` left no archive"))
 }

@@ -38,7 +38,7 @@ pub(super) fn linker(engine: &Engine, module: &Module) -> Result<Linker<Host>, E
         let ExternType::Func(ty) = import.ty().clone() else { continue };
         let name = import.name();
         if name.starts_with("invoke_") {
-            linker.func_new(import.module(), name, ty, |caller, args, results| invoke(caller, args, results))?;
+            linker.func_new(import.module(), name, ty, invoke)?;
             continue;
         }
         let import_fn = find(name);
