@@ -1,39 +1,71 @@
-//! Virtual MicroPython boards.
+//! Virtual MicroPython boards: the real interpreter, in process, behind a line that behaves like a serial line.
 //!
-//! A board is the official WebAssembly build of MicroPython on a thread of its own, behind a line that loses what a real
-//! one would lose. Test your board code without a board:
+//! A [`Board`] runs MicroPython's official WebAssembly build on a thread of its own, with a heap, an input buffer and
+//! a garbage collector of a board's size, the modules that boards have (`machine`, `neopixel`, a file system, …), and the
+//! REPLs that tools speak to: friendly, raw and raw-paste. A program cannot tell it from a board but by its speed.
+//!
+//! # Test your board code without a board
+//!
+//! Three lines start a Pico and connect to it; what a sensor reads is the test's to say, and what a pin did the test's to
+//! see:
 //!
 //! ```
+//! use belay_sim::{Board, Options};
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let (_board, mut port) = belay_sim::open("pico")?;
-//! port.write_all(b"\x03\x01print(6*7)\x04").await?;
+//! let board = Board::start(&Options::for_family("pico").unwrap_or_default())?;
+//! let mut port = board.connect();
+//! board.adc(26).set(32_768);
+//!
+//! port.write_all(b"from machine import ADC, Pin\rPin(25, Pin.OUT).value(ADC(26).read_u16() > 30000)\r").await?;
 //! let mut seen = Vec::new();
-//! while !seen.ends_with(b"42\r\n\x04\x04>") {
+//! while seen.windows(4).filter(|end| end == b">>> ").count() < 3 {
 //!     seen.push(port.read_u8().await?);
 //! }
+//! assert!(board.pin(25).level());
 //! # Ok(())
 //! # }
 //! ```
 //!
+//! [`Port`] is `AsyncRead + AsyncWrite`, so whatever takes a serial port takes it: with Belay,
+//! `Device::builder().connect("virtual", board.connect())`, or `Device::open("sim:pico")` when the test has no business
+//! with the board's pins. [`open`] understands the rest of such a spec, families and options; a [`Line`] between the
+//! two adds latency, a baud rate, small buffers, noise and faults on a script; [`Tcp`] and, on Unix, [`Pty`] let programs
+//! in other processes in.
+//!
 //! # Where MicroPython comes from
 //!
-//! The file that the environment variable `BELAY_SIM_FIRMWARE` names; else the user's cache directory
-//! (`belay/micropython-1.27.0.wasm`); else the `npm` client, which fetches the package
-//! `@micropython/micropython-webassembly-pyscript` once into that cache. It is checked by its SHA-512, and it is never part
-//! of a build.
+//! It is not part of this crate. The build is the npm package `@micropython/micropython-webassembly-pyscript`, version
+//! 1.27.0, and it is looked for
+//!
+//! 1. in the file that the environment variable `BELAY_SIM_FIRMWARE` names,
+//! 2. in the user's cache directory (`~/.cache/belay` on Linux),
+//! 3. with the `npm` client, once, into that directory.
+//!
+//! Its SHA-512 is checked each time. Without any of the three, [`Board::start`] fails with an error that names them.
 //!
 //! # Debug builds
 //!
-//! It is an interpreter inside an interpreter: in a debug build it is slow unless dependencies are optimised. A profile
-//! counts only in the workspace that is being built, so write this into your own `Cargo.toml`:
+//! The interpreter is interpreted, which debug builds make some twenty times slower. A profile counts only in the workspace
+//! that is being built, so write these lines into your own `Cargo.toml`:
 //!
 //! ```toml
 //! [profile.dev.package."*"]
 //! opt-level = 3
+//!
+//! [profile.dev.package.wasmi]
+//! opt-level = 3
+//! debug-assertions = false
+//! overflow-checks = false
 //! ```
+//!
+//! # What is not like a board
+//!
+//! Floats have 64 bits in every family. There are no threads on the board (`_thread`), no native code, no `asyncio` and no
+//! network. Input beyond the input buffer is lost in every family, where USB would hold it back. What
+//! CircuitPython adds to Python is not there, only its name and its ways on the line.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 

@@ -48,10 +48,12 @@ impl Bench {
 
     /// Runs a program and returns its output and its error.
     async fn run(&mut self, program: &str) -> (String, String) {
-        for piece in program.as_bytes().chunks(128) {
+        for (index, piece) in program.as_bytes().chunks(128).enumerate() {
+            if index > 0 {
+                // Nothing tells when the board has emptied its input buffer.
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
             self.send(piece).await;
-            // The board takes bytes from its input buffer as fast as they come, but not faster.
-            tokio::time::sleep(Duration::from_millis(5)).await;
         }
         self.send(b"\x04").await;
         let accepted = self.until(b"OK").await;
@@ -74,8 +76,8 @@ impl Bench {
 #[tokio::test]
 async fn garbage_is_collected_while_a_program_runs() {
     let mut bench = Bench::new().await;
-    // 60,000 floats of 16 bytes are five times the heap.
-    assert_eq!(bench.output("s = 0.0\nfor i in range(60000): s += i * 0.5\nprint(s)").await, "899985000.0\r\n");
+    // 30,000 sums and products of 16 bytes each are five times the heap.
+    assert_eq!(bench.output("s = 0.0\nfor i in range(30000): s += i * 0.5\nprint(s)").await, "224992500.0\r\n");
 }
 
 #[tokio::test]
@@ -89,7 +91,7 @@ class P:
  def __lt__(s, o):
   [float(x) for x in range(9)]
   return s.v < o.v
-for r in range(8):
+for r in range(2):
  l = [P(i * 7919 % 101) for i in range(30)]
  l.sort()
  assert [p.v for p in l] == sorted(i * 7919 % 101 for i in range(30))
@@ -107,12 +109,12 @@ print('intact')
 }
 
 #[tokio::test]
-async fn a_thousand_programs_leave_the_heap_as_it_was() {
+async fn three_hundred_programs_leave_the_heap_as_it_was() {
     let mut bench = Bench::new().await;
     let free = "import gc\ngc.collect()\nprint(gc.mem_free())";
     bench.output(free).await;
     let before: i64 = bench.output(free).await.trim().parse().unwrap();
-    for _ in 0..1000 {
+    for _ in 0..300 {
         bench.output("x = [float(i) for i in range(50)]").await;
     }
     let after: i64 = bench.output(free).await.trim().parse().unwrap();
