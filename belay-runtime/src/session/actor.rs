@@ -45,10 +45,6 @@ pub(super) struct Actor {
     doubtful: bool,
     /// How large the pieces of a long request may be on a board without raw-paste.
     pub(super) piece: usize,
-    /// How long an answer takes that the board need not think about.
-    pub(super) turn: Duration,
-    /// How many requests the board refused because they were damaged on the way.
-    pub(super) refused: u64,
 }
 
 /// A call that has been handed to the board.
@@ -96,8 +92,6 @@ impl Actor {
             ping: None,
             doubtful: false,
             piece: 2 * SMALLEST_PIECE,
-            turn: Duration::ZERO,
-            refused: 0,
         };
         actor.take_line(line);
         actor

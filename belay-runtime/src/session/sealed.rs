@@ -104,7 +104,7 @@ impl Actor {
                 }
                 return Ok(answer);
             }
-            self.line_was_bad(attempt.refused);
+            self.line_was_bad();
             // A damaged request is refused once; one that is refused again meets an agent that waits for a greeting.
             if attempt.refused && !std::mem::replace(&mut refused, true) {
                 again = false;
@@ -130,7 +130,7 @@ impl Actor {
     /// Follows a request until it has ended, its fate is known, or it is late: then `true`.
     async fn watch(&mut self, attempt: &mut Attempt, until: Instant) -> Result<bool, Fault> {
         let verifies = self.epoch.as_ref().is_some_and(super::epoch::Epoch::verifies);
-        let mut patience = PATIENCE + SLOWEST_BYTE * 64 + self.turn * 4;
+        let mut patience = PATIENCE + SLOWEST_BYTE * 64;
         if let Some(wire) = &mut self.wire {
             patience += SLOWEST_BYTE * u32::try_from(wire.repl.outgoing().len()).unwrap_or(u32::MAX);
         }
@@ -220,7 +220,6 @@ impl Actor {
                 self.epoch = None;
                 match attempt.ended {
                     Some(error) if super::actor::is_name_error(&error) => Err(Fault::Gone),
-                    None if attempt.answer.is_none() => Err(self.unknown(what, "the board was reset").into()),
                     _ => Err(self.unknown(what, "the board was reset").into()),
                 }
             }
@@ -257,11 +256,8 @@ impl Actor {
         self.piece = (self.piece + 8).min(LARGEST_PIECE);
     }
 
-    fn line_was_bad(&mut self, refused: bool) {
+    fn line_was_bad(&mut self) {
         self.piece = (self.piece / 2).max(SMALLEST_PIECE);
-        if refused {
-            self.refused += 1;
-        }
     }
 
     fn protocol(&self, reason: String) -> Error {
