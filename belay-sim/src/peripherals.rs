@@ -245,7 +245,7 @@ impl Peripherals {
             "i2c.write" => return self.i2c_write((word(0), word(1)), data),
             "i2c.read" => {
                 let device = self.i2c.get_mut(&(word(0), word(1)))?;
-                let count = word(2) as usize;
+                let count = (word(2) as usize).min(MEMORY);
                 let bytes: Vec<u8> = device.bytes.iter().cycle().skip(device.next).take(count).copied().collect();
                 device.next = (device.next + count) % device.bytes.len().max(1);
                 return Some(literal(&bytes));
