@@ -1,11 +1,12 @@
 //! A board: an interpreter on a thread of its own, which lives as long as somebody holds the board or its port.
 
 use std::fmt;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crate::families::{self, Family, Feature, RawPaste, SoftReset};
-use crate::files::Files;
+use crate::files::{Files, normalise};
 use crate::peripherals::Peripherals;
 use crate::vm::{self, Exit, Halt, Hardware, Memory, ReplMode, Serial, Storage, Vm};
 use crate::wire::{Power, Wire};
@@ -123,6 +124,27 @@ impl Board {
         Port::new(self.handle.clone())
     }
 
+    /// Puts a file on the board, or replaces it. `boot.py` and `main.py` run at the next reset.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::NotFound`] if its directory does not exist, [`io::ErrorKind::StorageFull`], or
+    /// [`io::ErrorKind::IsADirectory`].
+    pub fn write_file(&self, path: &str, contents: &[u8]) -> io::Result<()> {
+        let path = normalise("/", path);
+        let mut files = self.handle.storage.files();
+        files.create(&path).and_then(|()| files.write(&path, 0, contents)).map_err(io::Error::from)
+    }
+
+    /// A file of the board.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::NotFound`] or [`io::ErrorKind::IsADirectory`].
+    pub fn read_file(&self, path: &str) -> io::Result<Vec<u8>> {
+        Ok(self.handle.storage.files().read(&normalise("/", path))?.to_vec())
+    }
+
     pub(crate) fn storage(&self) -> &Storage {
         &self.handle.storage
     }
@@ -170,8 +192,8 @@ fn live(wire: &Arc<Wire>, crash: &Mutex<Option<String>>, storage: &Storage, opti
     let mut mode = ReplMode::Friendly;
     let mut noise = options.family.noise;
     loop {
-        let (exit, last_mode) = match Vm::boot(wire.clone(), &hardware, storage.clone(), mode, noise) {
-            Ok(mut vm) => (vm.run(), vm.mode()),
+        let (exit, last_mode) = match Vm::boot(wire.clone(), &hardware, storage.clone(), noise) {
+            Ok(mut vm) => (vm.run(mode), vm.mode()),
             Err(error) => (Exit::Crashed(error.to_string()), mode),
         };
         let halt = match (exit, options.family.soft_reset) {

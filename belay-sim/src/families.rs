@@ -85,6 +85,8 @@ pub(crate) struct Family {
     /// What it prints after a reset of the processor, before MicroPython runs.
     pub(crate) noise: &'static [u8],
     pub(crate) soft_reset: SoftReset,
+    /// The files that it runs before the REPL.
+    pub(crate) autostart: &'static [&'static str],
     /// Whether it has the module `machine`.
     pub(crate) has_machine: bool,
     /// Hertz, for `machine.freq()`.
@@ -114,6 +116,7 @@ const PICO: Family = Family {
     cooked: true,
     noise: b"",
     soft_reset: REBOOT,
+    autostart: &["/boot.py", "/main.py"],
     has_machine: true,
     frequency: 125_000_000,
     unique_id: &[0xe6, 0x61, 0x41, 0x04, 0x03, 0x1f, 0x67, 0x2c],
@@ -203,6 +206,7 @@ static FAMILIES: [Family; 8] = [
         machine: "Raspberry Pi Pico with rp2040",
         build: "raspberry_pi_pico",
         soft_reset: SoftReset::Reboots("soft reboot\r\n"),
+        autostart: &["/boot.py", "/code.py"],
         has_machine: false,
         ..PICO
     },
@@ -218,6 +222,7 @@ static FAMILIES: [Family; 8] = [
         usb: false,
         cooked: false,
         soft_reset: SoftReset::Exits,
+        autostart: &[],
         has_machine: false,
         thermometer: None,
         ..PICO

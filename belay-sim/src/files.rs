@@ -1,6 +1,7 @@
 //! The board's flash: a small tree of files in memory, which outlives resets.
 
 use std::collections::BTreeMap;
+use std::io;
 
 /// Error numbers as boards report them (`errno` of MicroPython), not as the WebAssembly system interface numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +14,20 @@ pub(crate) enum Errno {
     Invalid = 22,
     NoSpace = 28,
     NotEmpty = 39,
+}
+
+impl From<Errno> for io::Error {
+    fn from(error: Errno) -> Self {
+        Self::from(match error {
+            Errno::NotFound => io::ErrorKind::NotFound,
+            Errno::BadDescriptor | Errno::Invalid => io::ErrorKind::InvalidInput,
+            Errno::Exists => io::ErrorKind::AlreadyExists,
+            Errno::NotDirectory => io::ErrorKind::NotADirectory,
+            Errno::IsDirectory => io::ErrorKind::IsADirectory,
+            Errno::NoSpace => io::ErrorKind::StorageFull,
+            Errno::NotEmpty => io::ErrorKind::DirectoryNotEmpty,
+        })
+    }
 }
 
 #[derive(Debug, Clone)]

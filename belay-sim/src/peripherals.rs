@@ -13,6 +13,11 @@ pub(crate) const DEVICE: &str = "/dev/board";
 /// Levels that a pin remembers, and bytes that a UART or SPI bus remembers, at most: a loop must not fill the host.
 const MEMORY: usize = 65_536;
 
+/// Pins that a board may name.
+const PINS: usize = 256;
+/// UARTs and SPI buses that a board may name.
+const BUSES: u32 = 16;
+
 const FALLING: u32 = 4;
 const RISING: u32 = 8;
 
@@ -137,7 +142,9 @@ impl Peripherals {
     }
 
     pub(crate) fn pin(&mut self, name: &str) -> &mut Pin {
-        self.pins.entry(name.to_owned()).or_default()
+        // A board that goes through all names must not fill the host: the last pin is all that are too many.
+        let full = self.pins.len() >= PINS && !self.pins.contains_key(name);
+        self.pins.entry(if full { String::new() } else { name.to_owned() }).or_default()
     }
 
     /// Drives a pin from outside.
@@ -238,30 +245,33 @@ impl Peripherals {
             "i2c.write" => return self.i2c_write((word(0), word(1)), data),
             "i2c.read" => {
                 let device = self.i2c.get_mut(&(word(0), word(1)))?;
-                let count = word(2) as usize;
+                let count = (word(2) as usize).min(MEMORY);
                 let bytes: Vec<u8> = device.bytes.iter().cycle().skip(device.next).take(count).copied().collect();
                 device.next = (device.next + count) % device.bytes.len().max(1);
                 return Some(literal(&bytes));
             }
             "spi" => {
-                let bus = self.spi.entry(word(0)).or_default();
+                let bus = self.spi.entry(word(0) % BUSES).or_default();
                 bus.written(data);
                 let mut answer = bus.take(data.len());
                 answer.resize(data.len(), 0);
                 return Some(literal(&answer));
             }
-            "uart.any" => return Some(self.uart.entry(word(0)).or_default().input.len().to_string()),
+            "uart.any" => return Some(self.uart.entry(word(0) % BUSES).or_default().input.len().to_string()),
             "uart.write" => {
-                self.uart.entry(word(0)).or_default().written(data);
+                self.uart.entry(word(0) % BUSES).or_default().written(data);
                 return Some(data.len().to_string());
             }
             "uart.read" => {
-                let bytes =
-                    self.uart.entry(word(0)).or_default().take(usize::try_from(number(1)).unwrap_or(usize::MAX));
+                let bytes = self
+                    .uart
+                    .entry(word(0) % BUSES)
+                    .or_default()
+                    .take(usize::try_from(number(1)).unwrap_or(usize::MAX));
                 return (!bytes.is_empty()).then(|| literal(&bytes));
             }
             "uart.readline" => {
-                let bus = self.uart.entry(word(0)).or_default();
+                let bus = self.uart.entry(word(0) % BUSES).or_default();
                 let line = bus.input.iter().position(|byte| *byte == b'\n').map_or(bus.input.len(), |end| end + 1);
                 let bytes = bus.take(line);
                 return (!bytes.is_empty()).then(|| literal(&bytes));

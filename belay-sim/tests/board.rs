@@ -344,6 +344,51 @@ async fn the_banner_and_the_noise_are_the_familys() {
 }
 
 #[tokio::test]
+async fn boot_and_main_run_before_the_repl_and_main_stays_away_from_tools() {
+    let mut bench = Bench::new().await;
+    bench.board.write_file("boot.py", b"x = 1\nprint('booting', __name__)\n").unwrap();
+    bench.board.write_file("main.py", b"print('x is', x)\nx += 1\n1 / 0\n").unwrap();
+    bench.board.reset();
+    let seen = String::from_utf8(bench.until(b">>> ").await).unwrap();
+    assert!(seen.starts_with("booting __main__\r\nx is 1\r\nTraceback (most recent call last):\r\n"), "{seen}");
+    assert!(seen.contains("File \"/main.py\", line 3, in <module>\r\nZeroDivisionError: divide by zero\r\n"), "{seen}");
+    assert!(seen.contains("\r\nMicroPython v1.27.0"), "{seen}");
+
+    bench.enter().await;
+    assert_eq!(bench.output("print(x, '_run' in globals())").await, "2 False\r\n");
+    bench.send(b"\x04").await;
+    let seen = bench.until(b"raw REPL; CTRL-B to exit\r\n>").await;
+    let expected = b"OK\r\nMPY: soft reboot\r\nbooting __main__\r\nraw REPL; CTRL-B to exit\r\n>";
+    assert_eq!(seen, expected, "{}", seen.escape_ascii());
+    assert_eq!(bench.output("print(x)").await, "1\r\n");
+}
+
+#[tokio::test]
+async fn a_main_that_never_ends_is_stopped_by_ctrl_c_and_by_the_reset_button() {
+    let mut bench = Bench::new().await;
+    bench.board.write_file("main.py", b"print('round')\nwhile True: pass\n").unwrap();
+    bench.board.reset();
+    bench.until(b"round\r\n").await;
+    bench.board.reset();
+    bench.until(b"round\r\n").await;
+    bench.send(b"\x03").await;
+    let seen = String::from_utf8(bench.until(b">>> ").await).unwrap();
+    assert!(seen.contains("KeyboardInterrupt: \r\n"), "{seen}");
+}
+
+#[tokio::test]
+async fn a_test_puts_files_on_the_board_and_reads_them() {
+    let mut bench = Bench::new().await;
+    bench.board.write_file("/helper.py", b"def f(): return 7\n").unwrap();
+    assert_eq!(bench.output("import helper\nwith open('log', 'wb') as f: f.write(bytes([helper.f(), 255]))").await, "");
+    assert_eq!(bench.board.read_file("log").unwrap(), [7, 255]);
+    assert_eq!(bench.board.read_file("no").unwrap_err().kind(), std::io::ErrorKind::NotFound);
+    assert_eq!(bench.board.write_file("no/no", b"").unwrap_err().kind(), std::io::ErrorKind::NotFound);
+    let full = bench.board.write_file("big", &vec![0; 2 << 20]).unwrap_err();
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+}
+
+#[tokio::test]
 async fn the_unix_port_ends_at_ctrl_d() {
     let mut bench = Bench::with(&Options::for_family("unix").unwrap()).await;
     bench.send(b"\x04").await;

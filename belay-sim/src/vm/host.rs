@@ -86,6 +86,8 @@ pub(crate) struct Host {
     /// `R\x01` has been written, the window comes next.
     handshake: bool,
     paste: Option<Paste>,
+    /// The REPL's own words are not for the line.
+    silent: bool,
     started: Instant,
 }
 
@@ -102,6 +104,7 @@ impl Host {
             output: noise.to_vec(),
             handshake: false,
             paste: None,
+            silent: false,
             started: Instant::now(),
         }
     }
@@ -231,8 +234,16 @@ impl Host {
         }
     }
 
+    /// Whether the REPL's own words go nowhere; what programs print goes out.
+    pub(crate) fn silence(&mut self, silent: bool) {
+        self.silent = silent;
+    }
+
     /// Output of the REPL and of `print`.
     pub(crate) fn write(&mut self, memory: &mut [u8], bytes: &[u8]) -> Result<(), Halt> {
+        if self.silent && !running(memory) {
+            return Ok(());
+        }
         match bytes {
             b"R\x01" if !running(memory) => self.handshake = true,
             [_, _, 1] if self.handshake => {

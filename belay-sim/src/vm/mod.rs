@@ -21,6 +21,9 @@ use crate::families::{Family, Feature};
 use crate::wire::Wire;
 use crate::{Error, firmware};
 
+/// What a tool's soft reset, one in the raw REPL, still runs of a family's autostart; the rest would keep it waiting.
+const BOOT: &str = "/boot.py";
+
 /// The REPL that a board starts in, kept over a soft reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReplMode {
@@ -100,20 +103,16 @@ pub(crate) fn prepare() -> Result<(), Error> {
 
 pub(crate) struct Vm {
     store: Store<Host>,
+    start_repl: Func,
     process_char: Func,
     run_callbacks: Func,
     handles: Handles,
+    autostart: &'static [&'static str],
 }
 
 impl Vm {
-    /// Powers an interpreter up to its first prompt.
-    pub(crate) fn boot(
-        wire: Arc<Wire>,
-        hardware: &Hardware,
-        storage: Storage,
-        mode: ReplMode,
-        noise: &[u8],
-    ) -> Result<Self, Error> {
+    /// Powers an interpreter up.
+    pub(crate) fn boot(wire: Arc<Wire>, hardware: &Hardware, storage: Storage, noise: &[u8]) -> Result<Self, Error> {
         let build = build()?;
         storage.peripherals().restart();
         let mut store = Store::new(&build.engine, Host::new(wire, hardware.serial.clone(), storage, noise));
@@ -128,12 +127,14 @@ impl Vm {
         store.data_mut().handles = Some(handles);
         let process_char = instance.get_func(&store, "mp_js_repl_process_char").ok_or_else(missing)?;
         let run_callbacks = instance.get_func(&store, patch::RUN_CALLBACKS).ok_or_else(missing)?;
-        let mut vm = Self { store, process_char, run_callbacks, handles };
-        vm.start(&instance, hardware, mode).map_err(broken)?;
+        let start_repl = instance.get_func(&store, "mp_js_repl_init").ok_or_else(missing)?;
+        let mut vm =
+            Self { store, start_repl, process_char, run_callbacks, handles, autostart: hardware.family.autostart };
+        vm.start(&instance, hardware).map_err(broken)?;
         Ok(vm)
     }
 
-    fn start(&mut self, instance: &Instance, hardware: &Hardware, mode: ReplMode) -> Result<(), wasmi::Error> {
+    fn start(&mut self, instance: &Instance, hardware: &Hardware) -> Result<(), wasmi::Error> {
         self.call_export(instance, "__wasm_call_ctors", &[], &mut [])?;
         let mut room = [Val::I32(0)];
         self.call_export(instance, "malloc", &[Val::I32(disguise::ROOM as i32)], &mut room)?;
@@ -151,8 +152,7 @@ impl Vm {
         let bytes = self.handles.memory.data_mut(&mut self.store);
         // Boards collect when the heap is full, not every 16 KB.
         write(bytes, address::GC_THRESHOLD, &u32::MAX.to_le_bytes());
-        write(bytes, address::REPL_MODE, &u32::from(mode == ReplMode::Raw).to_le_bytes());
-        self.call_export(instance, "mp_js_repl_init", &[], &mut [])
+        Ok(())
     }
 
     fn call_export(
@@ -168,9 +168,20 @@ impl Vm {
         imports::call(&mut self.store, function, args, results)
     }
 
-    /// Feeds the REPL from the line until it ends.
-    pub(crate) fn run(&mut self) -> Exit {
-        const FORCED_EXIT: i32 = 0x100;
+    /// Runs what boards run by themselves, then feeds the REPL from the line until it ends.
+    pub(crate) fn run(&mut self, mode: ReplMode) -> Exit {
+        for file in self.autostart {
+            let wanted = mode == ReplMode::Friendly || *file == BOOT;
+            if wanted
+                && self.store.data().descriptors.stat(file).is_ok()
+                && let Err(error) = self.run_file(file)
+            {
+                return ended(&error);
+            }
+        }
+        if let Err(error) = self.enter_repl(mode) {
+            return ended(&error);
+        }
         loop {
             let (bytes, host) = self.handles.memory.data_and_store_mut(&mut self.store);
             let byte = match host.next_byte(bytes) {
@@ -186,17 +197,46 @@ impl Vm {
                 Err(halt) => return Exit::Halted(halt),
             };
             host.answer_raw_paste(bytes, byte);
-            let mut result = [Val::I32(0)];
-            if let Err(error) = imports::call(&mut self.store, self.process_char, &[Val::I32(byte.into())], &mut result)
-            {
-                return ended(&error);
-            }
-            if matches!(result, [Val::I32(value)] if value & FORCED_EXIT != 0) {
-                // What was printed before the reset must not go down with the interpreter.
-                let (bytes, host) = self.handles.memory.data_and_store_mut(&mut self.store);
-                return host.flush(bytes).map_or_else(Exit::Halted, |()| Exit::SoftReset);
+            match self.process(byte) {
+                Ok(false) => {}
+                Ok(true) => {
+                    // What was printed before the reset must not go down with the interpreter.
+                    let (bytes, host) = self.handles.memory.data_and_store_mut(&mut self.store);
+                    return host.flush(bytes).map_or_else(Exit::Halted, |()| Exit::SoftReset);
+                }
+                Err(error) => return ended(&error),
             }
         }
+    }
+
+    fn enter_repl(&mut self, mode: ReplMode) -> Result<(), wasmi::Error> {
+        let bytes = self.handles.memory.data_mut(&mut self.store);
+        write(bytes, address::REPL_MODE, &u32::from(mode == ReplMode::Raw).to_le_bytes());
+        imports::call(&mut self.store, self.start_repl, &[], &mut [])
+    }
+
+    /// Gives the REPL a byte and says whether that ended it.
+    fn process(&mut self, byte: u8) -> Result<bool, wasmi::Error> {
+        const FORCED_EXIT: i32 = 0x100;
+        let mut result = [Val::I32(0)];
+        imports::call(&mut self.store, self.process_char, &[Val::I32(byte.into())], &mut result)?;
+        Ok(matches!(result, [Val::I32(value)] if value & FORCED_EXIT != 0))
+    }
+
+    /// Runs a file in `__main__`, as a raw REPL that says nothing of itself.
+    fn run_file(&mut self, file: &str) -> Result<(), wasmi::Error> {
+        const CTRL_D: u8 = 4;
+        let program = format!(
+            "def _run():\n try: exec(compile(open('{file}').read(), '{file}', 'exec'), globals())\n \
+             except SystemExit: pass\n except BaseException as e:\n  import sys\n  sys.print_exception(e)\n_run()\ndel _run"
+        );
+        self.store.data_mut().silence(true);
+        self.enter_repl(ReplMode::Raw)?;
+        for byte in program.bytes().chain([CTRL_D]) {
+            self.process(byte)?;
+        }
+        self.store.data_mut().silence(false);
+        Ok(())
     }
 
     /// The REPL that is on.
