@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::{
-    Command, Job, Limits, Opener, Shared, Work,
+    Command, Job, Limits, Opener, Shared,
     epoch::{Epoch, nonce},
     sealed::{Fault, SMALLEST_PIECE},
     wire::Wire,
@@ -18,6 +18,7 @@ use crate::{
     codec::{msgpack, reply},
     error::{AfterTimeout, Error, Result},
     exception::Exception,
+    executor::Work,
     repl::{Event, Lane, REFUSED, Repl, Request},
     task::{Kind, Task},
     transport::{Line, Trust},
@@ -243,7 +244,7 @@ impl Actor {
                 }
                 job.deadline += begun.elapsed();
             }
-            match job.work.clone() {
+            match job.call.work.clone() {
                 Work::SoftReset if self.flying.is_empty() => {
                     let outcome = self.soft_reset().await;
                     job.answer(outcome.map(|()| Vec::new()));
@@ -300,7 +301,7 @@ impl Actor {
             return Some(job);
         }
         let until = job.deadline;
-        let what = job.work.name().to_owned();
+        let what = job.call.name().to_owned();
         self.flying.push_back(Flying { job, n, abandoned: false, answered: false, ended: None });
         let outcome = self.request(id, body, &what, until).await;
         // An interrupt has already told its caller, or put it back into the queue.
@@ -312,7 +313,7 @@ impl Actor {
             }
             Err(Fault::Gone) => self.queue.push_front(job),
             Err(Fault::Stopped) => {}
-            Err(Fault::Error(Error::OutcomeUnknown { .. })) if job.work.idempotent() => self.queue.push_front(job),
+            Err(Fault::Error(Error::OutcomeUnknown { .. })) if job.call.is_idempotent() => self.queue.push_front(job),
             Err(Fault::Error(error)) => job.answer(Err(error)),
         }
         None
@@ -502,9 +503,9 @@ impl Actor {
                 self.queue.push_front(flying.job);
             } else if let Some(exception) = flying.ended.as_ref().and_then(|e| Exception::from_traceback(e)) {
                 // The agent could not even report it: the heap is full, or the call text itself was refused.
-                let task = flying.job.work.name().to_owned();
+                let task = flying.job.call.name().to_owned();
                 flying.job.answer(Err(Error::Exception { task, exception: Box::new(exception) }));
-            } else if flying.job.work.idempotent() {
+            } else if flying.job.call.is_idempotent() {
                 self.queue.push_front(flying.job);
             } else {
                 flying
@@ -522,7 +523,7 @@ impl Actor {
             if flying.answered {
             } else if flying.abandoned {
                 flying.job.time_out(&self.shared.port, AfterTimeout::Interrupting);
-            } else if flying.job.work.idempotent() {
+            } else if flying.job.call.is_idempotent() {
                 self.queue.push_front(flying.job);
             } else {
                 flying.job.unknown(&self.shared.port, "the board no longer answers as it should");
@@ -544,7 +545,7 @@ impl Actor {
         self.doubtful = false;
         for mut flying in std::mem::take(&mut self.flying).into_iter().rev() {
             if flying.answered {
-            } else if flying.job.work.idempotent() && !flying.abandoned {
+            } else if flying.job.call.is_idempotent() && !flying.abandoned {
                 self.queue.push_front(flying.job);
             } else {
                 flying.job.unknown(&self.shared.port, &format!("the line was lost: {error}"));
@@ -589,13 +590,13 @@ impl Job {
 
     fn time_out(&mut self, port: &str, board: AfterTimeout) {
         let error =
-            Error::TimedOut { what: self.work.name().to_owned(), port: port.to_owned(), limit: self.limit, board };
+            Error::TimedOut { what: self.call.name().to_owned(), port: port.to_owned(), limit: self.limit, board };
         self.answer(Err(error));
     }
 
     fn unknown(&mut self, port: &str, reason: &str) {
         let error = Error::OutcomeUnknown {
-            task: self.work.name().to_owned(),
+            task: self.call.name().to_owned(),
             port: port.to_owned(),
             reason: reason.to_owned(),
         };
