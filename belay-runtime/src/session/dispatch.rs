@@ -4,8 +4,8 @@ use tokio::time::Instant;
 
 use super::{
     actor::{Actor, Flying},
-    job::Job,
     sealed::Fault,
+    status::Event,
 };
 use crate::{
     agent::{self, Body},
@@ -21,95 +21,108 @@ use crate::{
 const MOST_IN_FLIGHT: usize = 16;
 
 impl Actor {
-    /// Hands over what can be handed over.
+    /// Hands over what can be handed over. A call stays in the queue until it is, so that it can be taken back.
     pub(super) async fn start_ready(&mut self) {
-        while self.ping.is_none() && !self.doubtful && !self.queue.is_empty() && self.flying.len() < MOST_IN_FLIGHT {
-            if self.epoch.as_ref().is_none_or(|epoch| epoch.locked) && !self.flying.is_empty() {
+        while self.ping.is_none() && !self.doubtful && self.flying.len() < MOST_IN_FLIGHT {
+            let Some(job) = self.queue.first() else { return };
+            let (id, work) = (job.id, job.call.work.clone());
+            let ready = self.epoch.as_ref().is_some_and(|epoch| !epoch.locked);
+            let alone = self.flying.is_empty();
+            if !alone && (!ready || work.needs_line_alone()) {
                 return;
             }
-            let Some(mut job) = self.queue.pop_front() else { return };
-            let begun = Instant::now();
-            if self.epoch.as_ref().is_none_or(|epoch| epoch.locked) {
-                let deadline = begun + self.limits.recover.max(self.limits.open);
-                if let Err(error) = self.ensure_attached(deadline).await {
-                    job.answer(Err(error));
-                    continue;
-                }
-                job.deadline += begun.elapsed();
-            }
-            match job.call.work.clone() {
-                Work::SoftReset if self.flying.is_empty() => {
-                    let outcome = self.soft_reset().await;
-                    job.answer(outcome.map(|()| Vec::new()));
-                }
-                Work::SoftReset => {
-                    self.queue.push_front(job);
-                    return;
-                }
-                Work::Task { task, args } => {
-                    let Some(epoch) = &self.epoch else { return self.queue.push_front(job) };
-                    let Some(index) = epoch.index(task) else {
-                        if !self.flying.is_empty() {
-                            return self.queue.push_front(job);
+            if let Work::Exclusive { lease } = work {
+                self.lend(id, lease);
+            } else if !ready {
+                self.reach(Some(id)).await;
+            } else if work.needs_line_alone() {
+                self.restart(id, &work).await;
+            } else {
+                match self.body(id, &work).await {
+                    Some(body) => {
+                        if !self.hand_over(id, body).await {
+                            return;
                         }
-                        let outcome = self.deploy(task).await;
-                        job.deadline += begun.elapsed();
-                        match outcome {
-                            Ok(()) => self.queue.push_front(job),
-                            Err(error) => job.answer(Err(error)),
-                        }
-                        continue;
-                    };
-                    let body = epoch.call(index, &args);
-                    if let Some(job) = self.hand_over(job, body).await {
-                        return self.queue.push_front(job);
                     }
-                }
-                Work::Exec { source } => {
-                    let Some(epoch) = &self.epoch else { return self.queue.push_front(job) };
-                    let body = epoch.exec(&source);
-                    if let Some(job) = self.hand_over(job, body).await {
-                        return self.queue.push_front(job);
-                    }
+                    None if alone => {}
+                    // It has to be put on the board first, when nothing else is under way.
+                    None => return,
                 }
             }
         }
     }
 
-    /// Sends a call, unless it has to wait for those in flight: then it comes back.
-    async fn hand_over(&mut self, job: Job, body: Body) -> Option<Job> {
-        let (Some(wire), Some(epoch)) = (&mut self.wire, &mut self.epoch) else { return Some(job) };
-        let id = job.id;
+    /// The request that a call makes, once all that it needs is on the board. `None`: look again what comes next.
+    async fn body(&mut self, id: u64, work: &Work) -> Option<Body> {
+        let epoch = self.epoch.as_ref()?;
+        match work {
+            Work::Task { task, args } => {
+                if let Some(index) = epoch.index(task) {
+                    return Some(epoch.call(index, args));
+                }
+                if self.flying.is_empty() {
+                    self.deploy_for(id, task).await;
+                }
+                None
+            }
+            Work::Exec { source } => Some(epoch.exec(source)),
+            Work::SoftReset | Work::HardReset | Work::Exclusive { .. } => None,
+        }
+    }
+
+    /// Puts a task on the board for a call that waits for it.
+    async fn deploy_for(&mut self, id: u64, task: &'static Task) {
+        self.queue.prepare(id);
+        if let Some(job) = self.queue.get_mut(id) {
+            job.deployed = true;
+        }
+        let outcome = self.deploy(task).await;
+        self.queue.prepared();
+        if let Err(error) = outcome
+            && let Some(mut job) = self.queue.take(id)
+        {
+            job.answer(Err(error));
+        }
+    }
+
+    /// Sends a call; false if it has to wait for those in flight.
+    async fn hand_over(&mut self, id: u64, body: Body) -> bool {
+        let (Some(wire), Some(epoch)) = (&mut self.wire, &mut self.epoch) else { return false };
         let n = epoch.calls + 1;
         if !epoch.verifies() {
             let code = agent::bare(&body.whole());
-            let Some(lane) = epoch.lane(&wire.repl, code.len()) else { return Some(job) };
+            let Some(lane) = epoch.lane(&wire.repl, code.len()) else { return false };
+            let Some(mut job) = self.queue.take(id) else { return true };
             epoch.calls = n;
             let expect = epoch.answer(n);
             wire.repl.submit(Request { id, code, lane, expect });
-            self.flying.push_back(Flying { job, n, abandoned: false, answered: false, ended: None });
-            return None;
+            self.shared.status.count_call(&mut job);
+            self.flying.push_back(Flying::new(job, n));
+            return true;
         }
         if !self.flying.is_empty() {
-            return Some(job);
+            return false;
         }
+        let Some(mut job) = self.queue.take(id) else { return true };
+        self.shared.status.count_call(&mut job);
         let until = job.deadline;
         let what = job.call.name().to_owned();
-        self.flying.push_back(Flying { job, n, abandoned: false, answered: false, ended: None });
+        self.flying.push_back(Flying::new(job, n));
         let outcome = self.request(id, body, &what, until).await;
         // An interrupt has already told its caller, or put it back into the queue.
-        let mut job = self.flying.pop_front().filter(|flying| flying.job.id == id)?.job;
+        let Some(flying) = self.flying.pop_front_if(|flying| flying.job.id == id) else { return true };
+        let mut job = flying.job;
         match outcome {
             Ok(payload) => {
                 self.note_interrupt(&payload);
                 job.answer(Ok(payload));
             }
-            Err(Fault::Gone) => self.queue.push_front(job),
+            Err(Fault::Gone) => self.queue.put_back(job),
             Err(Fault::Stopped) => {}
-            Err(Fault::Error(Error::OutcomeUnknown { .. })) if job.call.is_idempotent() => self.queue.push_front(job),
+            Err(Fault::Error(Error::OutcomeUnknown { .. })) if job.call.is_idempotent() => self.queue.put_back(job),
             Err(Fault::Error(error)) => job.answer(Err(error)),
         }
-        None
+        true
     }
 
     /// Puts a task on the board, after the setups of its scope.
@@ -137,6 +150,8 @@ impl Actor {
             if let Some(epoch) = &mut self.epoch {
                 epoch.holds(one, index);
             }
+            self.shared.status.deployments.count();
+            self.shared.status.tell(Event::Deployed { name: one.name.to_owned() });
         }
         Ok(())
     }

@@ -15,6 +15,10 @@ pub(super) struct Job {
     pub(super) call: Call,
     pub(super) limit: Duration,
     pub(super) deadline: Instant,
+    /// It has been handed to the board before.
+    pub(super) sent: bool,
+    /// Something had to be put on the board for it.
+    pub(super) deployed: bool,
     /// Taken when the answer is given; gone early when the deadline passed and the board is still being stopped.
     pub(super) reply: Option<oneshot::Sender<Result<Vec<u8>>>>,
 }
@@ -35,6 +39,11 @@ impl Job {
     pub(super) fn time_out(&mut self, port: &str, board: AfterTimeout) {
         let error =
             Error::TimedOut { what: self.call.name().to_owned(), port: port.to_owned(), limit: self.limit, board };
+        self.answer(Err(error));
+    }
+
+    pub(super) fn cancelled(&mut self, port: &str) {
+        let error = Error::Cancelled { task: self.call.name().to_owned(), port: port.to_owned() };
         self.answer(Err(error));
     }
 
