@@ -70,7 +70,7 @@
 
 pub use belay_macros::{device, setup, task};
 pub use belay_runtime::{
-    AfterTimeout, Builder, Capabilities, Device, Error, Exception, Frame, Line, Output, Printed, Result, Session,
+    AfterTimeout, Builder, Call, Capabilities, Device, Error, Exception, Frame, Line, Output, Printed, Result, Session,
     Source, Traffic, Trust, codec,
 };
 
