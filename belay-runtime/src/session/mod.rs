@@ -2,8 +2,11 @@
 
 mod actor;
 mod attach;
+mod dispatch;
 mod epoch;
+mod job;
 mod sealed;
+mod settle;
 mod wire;
 
 use std::{
@@ -28,6 +31,7 @@ use crate::{
     output::{CAPACITY, Output},
     transport::{Line, Trust},
 };
+use job::Job;
 use wire::Counts;
 
 /// How many calls may wait for one board: more is a program that makes calls faster than the board answers.
@@ -76,16 +80,6 @@ enum Command {
     Call(Job),
     /// Nobody waits for this call any more.
     Forget(u64),
-}
-
-/// One request on its way through the session.
-struct Job {
-    id: u64,
-    call: Call,
-    limit: Duration,
-    deadline: Instant,
-    /// Taken when the answer is given; gone early when the deadline passed and the board is still being stopped.
-    reply: Option<oneshot::Sender<Result<Vec<u8>>>>,
 }
 
 /// Something that opens the line anew after it was lost.
