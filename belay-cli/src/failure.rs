@@ -70,9 +70,9 @@ impl Failure {
                 Some("look at cable and power; `belay info` says whether the board answers again")
             }
             Self::Board(Error::TimedOut { .. }) => Some("give it more time with --timeout"),
-            Self::Board(Error::Protocol { .. }) => {
-                Some("`belay trace` shows what goes over the line; on a line that loses bytes add ?trust=verified to the port")
-            }
+            Self::Board(Error::Protocol { .. }) => Some(
+                "`belay trace` shows what goes over the line; on a line that loses bytes add ?trust=verified to the port",
+            ),
             Self::Board(Error::OutcomeUnknown { .. }) => {
                 Some("ask the board what became of it before you run it again")
             }

@@ -40,12 +40,12 @@ impl Samples {
             values.sort_unstable();
             values.get(values.len() / 2).copied().unwrap_or(0)
         };
-        let mut traffic = Traffic::default();
-        traffic.bytes_out = median(|traffic| traffic.bytes_out);
-        traffic.bytes_in = median(|traffic| traffic.bytes_in);
-        traffic.writes = median(|traffic| traffic.writes);
-        traffic.turns = median(|traffic| traffic.turns);
-        traffic
+        Traffic {
+            bytes_out: median(|traffic| traffic.bytes_out),
+            bytes_in: median(|traffic| traffic.bytes_in),
+            writes: median(|traffic| traffic.writes),
+            turns: median(|traffic| traffic.turns),
+        }
     }
 
     /// How many samples are in each of `count` equal steps from the fastest to the p99, and in one more for what is
@@ -85,9 +85,7 @@ mod tests {
     fn samples(ms: impl IntoIterator<Item = u64>) -> Samples {
         let mut samples = Samples::default();
         for ms in ms {
-            let mut traffic = Traffic::default();
-            traffic.bytes_out = ms;
-            samples.push(Duration::from_millis(ms), traffic);
+            samples.push(Duration::from_millis(ms), Traffic { bytes_out: ms, ..Traffic::default() });
         }
         samples
     }

@@ -196,7 +196,9 @@ impl Progress<'_> {
 
 impl Drop for Progress<'_> {
     fn drop(&mut self) {
-        if self.shown && let Some(bar) = self.terminal.bar.take() {
+        if self.shown
+            && let Some(bar) = self.terminal.bar.take()
+        {
             bar.finish_and_clear();
         }
     }

@@ -172,7 +172,10 @@ fn without_a_terminal_progress_is_a_plain_line() {
         .expect("it runs");
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{err}");
-    assert!(err.lines().any(|line| line == "calling …") && !err.contains('\x1b') && !out.contains('\x1b'), "{err}{out}");
+    assert!(
+        err.lines().any(|line| line == "calling …") && !err.contains('\x1b') && !out.contains('\x1b'),
+        "{err}{out}"
+    );
 }
 
 #[test]

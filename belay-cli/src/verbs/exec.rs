@@ -11,7 +11,12 @@ use crate::{
     terminal::Terminal,
 };
 
-pub(crate) async fn run(port: &Port, Timeout { timeout }: Timeout, code: &str, terminal: &Terminal) -> Result<(), Failure> {
+pub(crate) async fn run(
+    port: &Port,
+    Timeout { timeout }: Timeout,
+    code: &str,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
     let code = if code == "-" { standard_input()? } else { code.to_owned() };
     run_code(port, timeout, &code, terminal).await
 }

@@ -30,9 +30,7 @@ pub(super) fn open(spec: &str, command: &str) -> Result<Box<dyn Line>> {
     // Ctrl-C in a terminal goes to the whole group: whether it stops the board is for our program to say.
     #[cfg(unix)]
     command.process_group(0);
-    let mut child = command
-        .spawn()
-        .map_err(|e| failed(spec, format!("cannot start `{program}`: {e}"), e))?;
+    let mut child = command.spawn().map_err(|e| failed(spec, format!("cannot start `{program}`: {e}"), e))?;
     let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(failed(spec, "no pipes".into(), io::Error::other("no pipes")));
     };
