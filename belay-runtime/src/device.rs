@@ -109,7 +109,7 @@ impl Builder {
     pub async fn open(self, spec: &str) -> Result<Device> {
         let Opened { line, trust } = transport::open(spec).await?;
         let again = spec.to_owned();
-        let opener: crate::session::Opener = Box::new(move || {
+        let opener: crate::session::Opener = Arc::new(move || {
             let spec = again.clone();
             Box::pin(async move { Ok(transport::open(&spec).await?.line) })
         });

@@ -10,6 +10,8 @@ pub struct Call {
     pub(crate) work: Work,
     /// How long it may take from handing it over to its result, if it says so itself.
     pub(crate) limit: Option<Duration>,
+    /// Whose exclusive use of the board it belongs to.
+    pub(crate) lease: Option<u64>,
 }
 
 /// What is asked of a board.
@@ -18,15 +20,25 @@ pub(crate) enum Work {
     Task { task: &'static Task, args: Arc<Args> },
     Exec { source: Arc<str> },
     SoftReset,
+    HardReset,
+    /// Having the board for calls with this lease alone.
+    Exclusive { lease: u64 },
+}
+
+impl Work {
+    /// Whether nothing else may be under way meanwhile.
+    pub(crate) fn needs_line_alone(&self) -> bool {
+        matches!(self, Self::SoftReset | Self::HardReset | Self::Exclusive { .. })
+    }
 }
 
 impl Call {
     pub(crate) fn new(work: Work) -> Self {
         let limit = match &work {
             Work::Task { task, .. } => task.timeout,
-            Work::Exec { .. } | Work::SoftReset => None,
+            _ => None,
         };
-        Self { work, limit }
+        Self { work, limit, lease: None }
     }
 
     /// The Python name of the task, or what is done instead of calling one.
@@ -35,7 +47,9 @@ impl Call {
         match &self.work {
             Work::Task { task, .. } => task.name,
             Work::Exec { .. } => "exec",
-            Work::SoftReset => "soft reset",
+            Work::SoftReset => "soft_reset",
+            Work::HardReset => "hard_reset",
+            Work::Exclusive { .. } => "exclusive",
         }
     }
 
@@ -45,7 +59,7 @@ impl Call {
         match &self.work {
             Work::Task { task, .. } => task.idempotent,
             Work::Exec { .. } => false,
-            Work::SoftReset => true,
+            Work::SoftReset | Work::HardReset | Work::Exclusive { .. } => true,
         }
     }
 

@@ -242,8 +242,11 @@ impl Actor {
         self.flying.iter().any(|flying| flying.job.id == id)
     }
 
-    /// Whether nobody waits for this call any more.
-    pub(super) fn is_abandoned(&self, id: u64) -> bool {
+    /// Whether this request is to be stopped.
+    pub(super) fn is_unwanted(&self, id: u64) -> bool {
+        if !self.is_flying(id) {
+            return self.asked.interrupts();
+        }
         self.flying.iter().any(|flying| flying.job.id == id && flying.is_unwanted())
     }
 

@@ -154,13 +154,12 @@ impl Actor {
 
     /// Ends the session: the board runs what it is to run last, and is left in the REPL for people.
     pub(super) async fn close(mut self) {
-        let outcome = if self.asked.closes() { self.tear_down().await } else { Ok(()) };
         self.leave().await;
         // The port is free before anybody hears that it is.
         self.wire = None;
         self.shared.status.enter(State::Closed);
         for done in self.asked.closes.drain(..) {
-            let _ = done.send(outcome.clone());
+            let _ = done.send(Ok(()));
         }
     }
 

@@ -24,6 +24,20 @@ pub(super) struct Job {
 }
 
 impl Job {
+    pub(super) fn new(
+        id: u64,
+        call: Call,
+        limit: Duration,
+        deadline: Instant,
+        reply: oneshot::Sender<Result<Vec<u8>>>,
+    ) -> Self {
+        Self { id, call, limit, deadline, sent: false, deployed: false, reply: Some(reply) }
+    }
+
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.reply.as_ref().is_some_and(|reply| !reply.is_closed())
+    }
+
     /// How long after its deadline a caller waits at most for word of the board.
     pub(super) fn grace(&self) -> Duration {
         (self.limit / 8).clamp(Duration::from_millis(5), Duration::from_secs(2))

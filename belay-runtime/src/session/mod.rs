@@ -2,16 +2,20 @@
 
 mod actor;
 mod attach;
+mod control;
 mod dispatch;
 mod epoch;
 mod job;
+mod queue;
+mod reach;
 mod sealed;
 mod settle;
+mod status;
 mod wire;
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -22,6 +26,7 @@ use tokio::{
     time::Instant,
 };
 
+pub use status::{Event, Events, State, Statistics};
 pub use wire::Traffic;
 
 use crate::{
@@ -32,6 +37,7 @@ use crate::{
     transport::{Line, Trust},
 };
 use job::Job;
+use status::Status;
 use wire::Counts;
 
 /// How many calls may wait for one board: more is a program that makes calls faster than the board answers.
@@ -65,6 +71,9 @@ struct Shared {
     counts: Arc<Counts>,
     output: broadcast::Sender<Vec<u8>>,
     capabilities: Mutex<Option<Capabilities>>,
+    status: Status,
+    /// The way to the owner of the line for what is no call. It does not keep the owner alive.
+    commands: OnceLock<mpsc::WeakUnboundedSender<Command>>,
 }
 
 /// The session with one board: what concerns the board as a whole rather than one task.
@@ -80,11 +89,16 @@ enum Command {
     Call(Job),
     /// Nobody waits for this call any more.
     Forget(u64),
+    /// The exclusive use with this number is over.
+    GiveBack(u64),
+    /// Stop what runs.
+    Interrupt(oneshot::Sender<Result<()>>),
+    Close(oneshot::Sender<Result<()>>),
 }
 
 /// Something that opens the line anew after it was lost.
 pub(crate) type Opener =
-    Box<dyn Fn() -> std::pin::Pin<Box<dyn Future<Output = Result<Box<dyn Line>>> + Send>> + Send + Sync>;
+    Arc<dyn Fn() -> std::pin::Pin<Box<dyn Future<Output = Result<Box<dyn Line>>> + Send>> + Send + Sync>;
 
 impl Session {
     /// Attaches to the board on `line`. The owner of the line ends when the last handle is gone.
@@ -103,7 +117,10 @@ impl Session {
             counts: Arc::default(),
             output: broadcast::Sender::new(CAPACITY),
             capabilities: Mutex::new(None),
+            status: Status::new(),
+            commands: OnceLock::new(),
         });
+        let _ = shared.commands.set(commands.downgrade());
         let mut actor = actor::Actor::new(Arc::clone(&shared), line, opener, inbox, trust, limits);
         actor.open().await?;
         tokio::spawn(actor.run());
@@ -158,12 +175,13 @@ impl Session {
     /// Hands a call over to the owner of the line and waits for what comes of it: MessagePack, an exception included.
     pub(crate) async fn submit(&self, call: Call) -> Result<Vec<u8>> {
         let limit = call.limit.unwrap_or(match call.work {
-            Work::SoftReset => self.limits.open,
-            Work::Task { .. } | Work::Exec { .. } => self.limits.call,
+            Work::SoftReset | Work::HardReset => self.limits.open,
+            _ => self.limits.call,
         });
         let mut waiting = Waiting::enter(self)?;
         let (reply, answer) = oneshot::channel();
-        let job = Job { id: waiting.id, call, limit, deadline: Instant::now() + limit, reply: Some(reply) };
+        let deadline = Instant::now() + limit;
+        let job = Job::new(waiting.id, call, limit, deadline, reply);
         let closed = || Error::Closed { port: self.shared.port.clone() };
         self.commands.send(Command::Call(job)).map_err(|_| closed())?;
         let answer = answer.await;
@@ -185,6 +203,7 @@ impl<'a> Waiting<'a> {
         let id = session.shared.next_id.fetch_add(1, Ordering::Relaxed);
         let waiting = Self { session, id, answered: false };
         if queued >= LONGEST_QUEUE {
+            session.shared.status.refused.count();
             return Err(Error::Busy { port: session.shared.port.clone(), waiting: queued });
         }
         Ok(waiting)

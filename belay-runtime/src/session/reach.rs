@@ -5,14 +5,10 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    actor::{Actor, Step},
+    actor::Actor,
     status::{Event, State},
 };
-use crate::{
-    agent::Status,
-    error::{Error, Result},
-    transport::Trust,
-};
+use crate::error::{Error, Result};
 
 /// How long is waited before a line is opened for the second time; each further time waits twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -130,19 +126,20 @@ impl Actor {
             status => status?,
         };
         self.deaf = false;
-        match status {
-            Status::Present(present) if present.agent.verifies || self.trust == Trust::Trusted => self.adopt(*present),
-            _ => {
-                self.epoch = None;
-                if let Some(id) = waiting {
-                    self.queue.prepare(id);
-                }
-                let outcome = self.install(Instant::now() + self.limits.open).await;
-                self.queue.prepared();
-                outcome?;
-            }
+        if let Some(id) = waiting {
+            self.queue.prepare(id);
         }
-        Ok(())
+        let outcome = self.settle_in(status, Instant::now() + self.limits.open).await;
+        self.queue.prepared();
+        outcome
+    }
+
+    /// Compares the epoch that was found with the one before.
+    pub(super) fn note_epoch(&mut self, token: u32) {
+        if self.last_epoch.replace(token).is_some_and(|last| last != token) {
+            self.shared.status.resets.count();
+            self.shared.status.tell(Event::Reset);
+        }
     }
 
     pub(super) fn lost_for_good(&self, reason: &str) -> Error {
