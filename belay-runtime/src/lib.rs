@@ -33,9 +33,9 @@ pub use agent::Capabilities;
 pub use device::{Builder, Device};
 pub use error::{AfterTimeout, Error, Result};
 pub use exception::{Exception, Frame, Source};
-pub use executor::Call;
+pub use executor::{Call, CallKind, Executor, Reply};
 pub use output::{Output, Printed};
-pub use session::{Session, Traffic};
+pub use session::{Event, Events, Exclusive, Session, State, Statistics, Traffic};
 pub use transport::{Line, Trust};
 
 /// What expansions of the macros name. Not for programs: it changes without notice.

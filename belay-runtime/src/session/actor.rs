@@ -8,14 +8,8 @@ use tokio::{
 };
 
 use super::{
-    Command, Limits, Opener, Shared,
-    control::Asked,
-    epoch::Epoch,
-    job::Job,
-    queue::Queue,
-    sealed::SMALLEST_PIECE,
-    status::State,
-    wire::Wire,
+    Command, Limits, Opener, Shared, control::Asked, epoch::Epoch, job::Job, queue::Queue, sealed::SMALLEST_PIECE,
+    status::State, wire::Wire,
 };
 use crate::{
     codec::msgpack,
@@ -146,9 +140,11 @@ impl Actor {
             if (self.ending || self.asked.closes()) && self.queue.is_empty() && self.flying.is_empty() {
                 break;
             }
-            let late = self.flying.front().filter(|f| !f.answered).map(|f| {
-                if f.is_unwanted() { Instant::now() } else { f.job.deadline }
-            });
+            let late = self
+                .flying
+                .front()
+                .filter(|f| !f.answered)
+                .map(|f| if f.is_unwanted() { Instant::now() } else { f.job.deadline });
             match self.next(late).await {
                 Step::Event(event) => self.on_event(event),
                 Step::Changed => {}

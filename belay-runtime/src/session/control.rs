@@ -86,7 +86,7 @@ impl Actor {
     /// Lends the board to the call that is first in the queue.
     pub(super) fn lend(&mut self, id: u64, lease: u64) {
         let Some(mut job) = self.queue.take(id) else { return };
-        if job.call.lease.is_some() {
+        if job.call.lease.is_some_and(|lease| self.queue.is_lent_to(lease)) {
             let what = "exclusive use within exclusive use".to_owned();
             let reason = "this handle has the board to itself already".to_owned();
             job.answer(Err(Error::Unsupported { what, reason }));

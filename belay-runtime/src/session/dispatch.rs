@@ -4,17 +4,18 @@ use tokio::time::Instant;
 
 use super::{
     actor::{Actor, Flying},
+    epoch::Deployment,
     sealed::Fault,
     status::Event,
 };
 use crate::{
     agent::{self, Body},
-    codec::reply,
+    codec::{args::Args, reply},
     error::{Error, Result},
     exception::Exception,
     executor::Work,
     repl::Request,
-    task::{Kind, Task},
+    task::{Kind, Scope},
 };
 
 /// How many calls are handed to the board before the first of them has answered.
@@ -55,28 +56,55 @@ impl Actor {
     /// The request that a call makes, once all that it needs is on the board. `None`: look again what comes next.
     async fn body(&mut self, id: u64, work: &Work) -> Option<Body> {
         let epoch = self.epoch.as_ref()?;
-        match work {
+        let (scope, last) = match work {
             Work::Task { task, args } => {
-                if let Some(index) = epoch.index(task) {
-                    return Some(epoch.call(index, args));
+                if let Some(index) = epoch.index_of_task(task) {
+                    let body = epoch.call(index, args);
+                    self.note_scope(task.scope);
+                    return Some(body);
                 }
-                if self.flying.is_empty() {
-                    self.deploy_for(id, task).await;
-                }
-                None
+                (task.scope, Some(Deployment::of_task(task)))
             }
-            Work::Exec { source } => Some(epoch.exec(source)),
-            Work::SoftReset | Work::HardReset | Work::Exclusive { .. } => None,
+            Work::Eval { expression, scope } => {
+                let eval = Deployment::of_eval(scope);
+                if let Some(index) = epoch.index(&eval) {
+                    let mut args = Args::new();
+                    // Text always can be written.
+                    return args.push(&**expression).ok().map(|()| epoch.call(index, &args));
+                }
+                (*scope, Some(eval))
+            }
+            Work::Exec { source, name, scope } => {
+                if setups(scope).all(|setup| epoch.index(&setup).is_some()) {
+                    return Some(epoch.exec(source, &harmless(name), scope));
+                }
+                (*scope, None)
+            }
+            Work::SoftReset | Work::HardReset | Work::Exclusive { .. } => return None,
+        };
+        if self.flying.is_empty() {
+            self.deploy_for(id, setups(scope).chain(last)).await;
+        }
+        None
+    }
+
+    /// Remembers that a task of this namespace was called.
+    fn note_scope(&mut self, scope: &'static Scope) {
+        if self.epoch.as_mut().is_some_and(|epoch| epoch.uses(scope)) {
+            let mut scopes = self.shared.scopes();
+            if !scopes.iter().any(|known| std::ptr::eq(*known, scope)) {
+                scopes.push(scope);
+            }
         }
     }
 
-    /// Puts a task on the board for a call that waits for it.
-    async fn deploy_for(&mut self, id: u64, task: &'static Task) {
+    /// Puts sources on the board for a call that waits for them.
+    async fn deploy_for(&mut self, id: u64, sources: impl Iterator<Item = Deployment>) {
         self.queue.prepare(id);
         if let Some(job) = self.queue.get_mut(id) {
             job.deployed = true;
         }
-        let outcome = self.deploy(task).await;
+        let outcome = self.deploy(sources).await;
         self.queue.prepared();
         if let Err(error) = outcome
             && let Some(mut job) = self.queue.take(id)
@@ -125,15 +153,15 @@ impl Actor {
         true
     }
 
-    /// Puts a task on the board, after the setups of its scope.
-    async fn deploy(&mut self, task: &'static Task) -> Result<()> {
-        let setups = task.scope.setups.iter().filter(|setup| setup.kind == Kind::Setup);
-        for one in setups.copied().chain([task]) {
-            let Some(epoch) = self.epoch.as_ref().filter(|epoch| epoch.index(one).is_none()) else { continue };
-            let body = epoch.deployment(one);
+    /// Puts sources on the board, those that are not there yet.
+    async fn deploy(&mut self, sources: impl Iterator<Item = Deployment>) -> Result<()> {
+        for one in sources {
+            let Some(epoch) = self.epoch.as_ref().filter(|epoch| epoch.index(&one).is_none()) else { continue };
+            let body = epoch.deployment(&one);
             let what = format!("deploying {}", one.name);
             let id = self.next_id();
-            let until = Instant::now() + one.timeout.filter(|_| one.kind == Kind::Setup).unwrap_or(self.limits.deploy);
+            let own = one.task.filter(|task| task.kind == Kind::Setup).and_then(|setup| setup.timeout);
+            let until = Instant::now() + own.unwrap_or(self.limits.deploy);
             let payload = match self.request(id, body, &what, until).await {
                 Ok(payload) => payload,
                 // The caller finds no epoch and attaches again.
@@ -144,11 +172,11 @@ impl Actor {
                 Err(Fault::Error(error)) => return Err(error),
             };
             self.note_interrupt(&payload);
-            crate::call::check(one.name, &payload, Some(one))?;
+            crate::call::check(one.name, &payload, one.task)?;
             let index: usize = reply::decode(&payload)
                 .map_err(|source| Error::WrongType { task: one.name.to_owned(), source: Box::new(source) })?;
             if let Some(epoch) = &mut self.epoch {
-                epoch.holds(one, index);
+                epoch.holds(&one, index);
             }
             self.shared.status.deployments.count();
             self.shared.status.tell(Event::Deployed { name: one.name.to_owned() });
@@ -163,4 +191,14 @@ impl Actor {
             epoch.locked = true;
         }
     }
+}
+
+/// The setups that run before anything else in a namespace.
+fn setups(scope: &'static Scope) -> impl Iterator<Item = Deployment> {
+    scope.setups.iter().filter(|setup| setup.kind == Kind::Setup).map(|setup| Deployment::of_task(setup))
+}
+
+/// A file's name as it can stand in a literal.
+fn harmless(name: &str) -> String {
+    name.replace(|c: char| c.is_control() || matches!(c, '\'' | '"' | '\\'), "_")
 }

@@ -56,6 +56,10 @@ impl Queue {
         self.jobs.remove(at)
     }
 
+    pub(super) fn is_lent_to(&self, lease: u64) -> bool {
+        self.lease == Some(lease)
+    }
+
     /// From now on only calls with this lease begin.
     pub(super) fn lend(&mut self, lease: u64) {
         self.lease = Some(lease);
