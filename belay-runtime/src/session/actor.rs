@@ -137,6 +137,9 @@ impl Actor {
             }
             self.obey().await;
             self.start_ready().await;
+            if self.asked.interrupts() {
+                continue;
+            }
             if (self.ending || self.asked.closes()) && self.queue.is_empty() && self.flying.is_empty() {
                 break;
             }

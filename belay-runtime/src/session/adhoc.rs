@@ -121,9 +121,8 @@ impl Session {
     /// [`Error::Unresponsive`] if what runs ignores Ctrl-C, [`Error::Lost`] if the line has ended.
     pub async fn interrupt(&self) -> Result<()> {
         let (done, answer) = oneshot::channel();
-        let closed = || Error::Closed { port: self.shared.port.clone() };
-        self.shared.tell(Command::Interrupt(done)).map_err(|_| closed())?;
-        answer.await.map_err(|_| closed())?
+        self.shared.tell(Command::Interrupt(done))?;
+        answer.await.map_err(|_| self.shared.closed())?
     }
 
     /// Ends the session for all its handles: waits for the calls that run, runs the teardowns of all traits that were

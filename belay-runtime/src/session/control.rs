@@ -41,13 +41,9 @@ impl Asked {
 }
 
 impl Actor {
-    fn closed(&self) -> Error {
-        Error::Closed { port: self.shared.port.clone() }
-    }
-
     pub(super) fn queue_up(&mut self, mut job: Job) {
         if self.asked.closes() {
-            job.answer(Err(self.closed()));
+            job.answer(Err(self.shared.closed()));
         } else {
             self.queue.push(job);
         }
@@ -62,7 +58,7 @@ impl Actor {
 
     pub(super) fn ask_to_close(&mut self, done: Done) {
         self.asked.closes.push(done);
-        let closed = self.closed();
+        let closed = self.shared.closed();
         self.queue.fail(&closed);
     }
 

@@ -33,7 +33,7 @@ pub use wire::Traffic;
 
 use crate::{
     agent::Capabilities,
-    error::Result,
+    error::{Error, Result},
     executor::{Call, Executor, Reply, Work},
     output::{CAPACITY, Output},
     task::Scope,
@@ -111,11 +111,14 @@ impl Shared {
     }
 
     /// Tells the owner of the line what is no call.
-    fn tell(&self, command: Command) -> Result<(), Command> {
-        match self.commands.get().and_then(mpsc::WeakUnboundedSender::upgrade) {
-            Some(commands) => commands.send(command).map_err(|refused| refused.0),
-            None => Err(command),
-        }
+    fn tell(&self, command: Command) -> Result<()> {
+        let commands = self.commands.get().and_then(mpsc::WeakUnboundedSender::upgrade);
+        let told = commands.is_some_and(|commands| commands.send(command).is_ok());
+        told.then_some(()).ok_or_else(|| self.closed())
+    }
+
+    fn closed(&self) -> Error {
+        Error::Closed { port: self.port.clone() }
     }
 
     fn scopes(&self) -> MutexGuard<'_, Vec<&'static Scope>> {
@@ -244,6 +247,12 @@ impl Session {
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<State> {
         self.shared.status.watch()
+    }
+
+    /// How many calls wait for the board or run on it.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shared.waiting()
     }
 
     /// What happens to the session from now on. There may be any number of subscribers, as of [`Session::output`].

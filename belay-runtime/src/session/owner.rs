@@ -34,11 +34,10 @@ impl Owner {
         let mut waiting = Waiting::enter(self)?;
         let (reply, answer) = oneshot::channel();
         let job = Job::new(waiting.id, call, limit, deadline, reply);
-        let closed = || Error::Closed { port: self.shared.port.clone() };
-        self.commands.send(Command::Call(job)).map_err(|_| closed())?;
+        self.commands.send(Command::Call(job)).map_err(|_| self.shared.closed())?;
         let answer = answer.await;
         waiting.answered = true;
-        answer.map_err(|_| closed())?.map(Reply::new)
+        answer.map_err(|_| self.shared.closed())?.map(Reply::new)
     }
 }
 
