@@ -6,7 +6,7 @@
 //! | module | its one job |
 //! |---|---|
 //! | `device`, `call` | the handle that programs hold; the typed shell around an untyped call |
-//! | `executor` | one call as a value |
+//! | `executor` | one call as a value; the tower services that carry it |
 //! | `session` | one board, one owner: the queue, what this boot of the board holds, stopping it |
 //! | `agent` | the Python that lives on the board |
 //! | `repl` | the raw REPL as a state machine without a socket and without a clock |
@@ -33,7 +33,7 @@ pub use agent::Capabilities;
 pub use device::{Builder, Device};
 pub use error::{AfterTimeout, Error, Result};
 pub use exception::{Exception, Frame, Source};
-pub use executor::{Call, CallKind, Executor, Reply};
+pub use executor::{Call, CallKind, Executor, Reply, layers};
 pub use output::{Output, Printed};
 pub use session::{Session, Traffic};
 pub use transport::{Line, Trust};

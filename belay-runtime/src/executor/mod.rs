@@ -1,6 +1,7 @@
 //! Calls as values, and the stack of tower services that carries them to a board.
 
 mod call;
+pub mod layers;
 mod stack;
 
 use std::{
