@@ -10,11 +10,12 @@ use tokio::{
 use super::{
     Command, Job, Limits, Opener, Shared,
     epoch::{Epoch, nonce},
-    sealed::{Fault, SMALLEST_PIECE},
+    sealed::Fault,
     wire::Wire,
 };
 use crate::{
     agent::{self, Body, Status},
+    board::Learned,
     codec::{msgpack, reply},
     error::{AfterTimeout, Error, Result},
     exception::Exception,
@@ -44,8 +45,8 @@ pub(super) struct Actor {
     ping: Option<u64>,
     /// A request seems to have ended without an answer, and the question did not fit into the board's input yet.
     doubtful: bool,
-    /// How large the pieces of a long request may be on a board without raw-paste.
-    pub(super) piece: usize,
+    /// What this board and line have shown themselves to be like.
+    pub(super) learned: Learned,
 }
 
 /// A call that has been handed to the board.
@@ -92,7 +93,7 @@ impl Actor {
             epoch: None,
             ping: None,
             doubtful: false,
-            piece: 2 * SMALLEST_PIECE,
+            learned: Learned::nothing(),
         };
         actor.take_line(line);
         actor

@@ -3,6 +3,7 @@
 mod actor;
 mod attach;
 mod epoch;
+mod install;
 mod sealed;
 mod wire;
 

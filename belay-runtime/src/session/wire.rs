@@ -111,6 +111,12 @@ impl Wire {
         self.pace = pace;
     }
 
+    /// How long writing so many more bytes takes at the pace that was set.
+    pub(crate) fn time_to_write(&mut self, more: usize) -> Duration {
+        let bytes = self.repl.outgoing().len() + more;
+        self.pace.map_or(Duration::ZERO, |pace| pace.every * u32::try_from(bytes / pace.bytes + 1).unwrap_or(u32::MAX))
+    }
+
     /// The next thing that happens. Writes what is to be written meanwhile. May be dropped at any time.
     pub(crate) async fn event(&mut self) -> io::Result<Event> {
         poll_fn(|cx| self.poll_event(cx)).await
