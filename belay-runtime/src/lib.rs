@@ -45,7 +45,7 @@ pub use transport::{Line, Trust};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::{
-        call::{Args, Argument, Returns, call},
+        call::{Args, Argument, Outcome, Returns, call, decode},
         task::{Kind, Origin, Scope, Task},
     };
 }

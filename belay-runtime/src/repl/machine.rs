@@ -121,6 +121,8 @@ pub(crate) struct Repl {
     /// The last bytes that came while nothing was in flight.
     pub(super) idle_tail: Vec<u8>,
     outgoing: Vec<u8>,
+    /// What is to be written begins something new, rather than going on with what credit allows.
+    asks: bool,
     pub(super) events: VecDeque<Event>,
     syncing: bool,
     pub(super) limits: Limits,
@@ -136,6 +138,7 @@ impl Repl {
             searched: 0,
             idle_tail: Vec::new(),
             outgoing: Vec::new(),
+            asks: false,
             events: VecDeque::new(),
             syncing: false,
             limits,
@@ -175,12 +178,18 @@ impl Repl {
         &mut self.outgoing
     }
 
+    /// Whether what is written next begins something that the board has to answer.
+    pub(crate) fn take_asks(&mut self) -> bool {
+        std::mem::take(&mut self.asks)
+    }
+
     pub(crate) fn next_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
     /// Sends control bytes that are no request, such as Ctrl-C.
     pub(crate) fn control(&mut self, bytes: &[u8]) {
+        self.asks = true;
         self.outgoing.extend_from_slice(bytes);
     }
 
@@ -198,6 +207,7 @@ impl Repl {
 
     /// Sends a request. The caller has made sure that it fits: `takes_plain` or `is_idle`.
     pub(crate) fn submit(&mut self, request: Request) {
+        self.asks = true;
         let Request { id, code, lane, expect } = request;
         let begins = code[..code.len().min(3)].to_vec();
         let (phase, unread) = match lane {
@@ -375,6 +385,8 @@ impl Repl {
         let Some(head) = self.flights.front_mut() else { return false };
         let id = head.id;
         if let Phase::Handshake(paste) = &mut head.phase {
+            // A handshake that was waited for is a turn of its own.
+            self.asks |= paste.sent == 0;
             paste.window = window;
             paste.credit += window.cast_signed();
             let paste = Paste { code: std::mem::take(&mut paste.code), ..*paste };

@@ -2,9 +2,12 @@
 
 mod actor;
 mod attach;
+mod dispatch;
 mod epoch;
 mod install;
+mod job;
 mod sealed;
+mod settle;
 mod wire;
 
 use std::{
@@ -29,6 +32,7 @@ use crate::{
     output::{CAPACITY, Output},
     transport::{Line, Trust},
 };
+use job::Job;
 use wire::Counts;
 
 /// How many calls may wait for one board: more is a program that makes calls faster than the board answers.
@@ -77,16 +81,6 @@ enum Command {
     Call(Job),
     /// Nobody waits for this call any more.
     Forget(u64),
-}
-
-/// One request on its way through the session.
-struct Job {
-    id: u64,
-    call: Call,
-    limit: Duration,
-    deadline: Instant,
-    /// Taken when the answer is given; gone early when the deadline passed and the board is still being stopped.
-    reply: Option<oneshot::Sender<Result<Vec<u8>>>>,
 }
 
 /// Something that opens the line anew after it was lost.
