@@ -287,7 +287,9 @@ impl Repl {
         // What precedes the answer is the `OK` of the greeting.
         let ok = if self.received.ends_with(b"OK") { 2 } else { 0 };
         self.received.truncate(self.received.len() - ok);
-        while let Some(flight) = self.flights.pop_front_if(|flight| matches!(flight.expect, Expect::Frame(_))) {
+        // It is the first text behind the head: see `landmark`.
+        let before = self.flights.iter().skip(1).position(|flight| matches!(flight.expect, Expect::Text { .. }));
+        for flight in self.flights.drain(..before.map_or(0, |at| at + 1)).collect::<Vec<_>>() {
             let error = match self.received.first() {
                 Some(&END) => find(&self.received[1..], b"\x04>").map(|at| at + 1),
                 _ => None,

@@ -7,29 +7,12 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-<<<<<<< HEAD
-use super::{
-    Command, Job, Limits, Opener, Shared,
-    epoch::{Epoch, nonce},
-    sealed::Fault,
-    wire::Wire,
-};
+use super::{Command, Limits, Opener, Shared, epoch::Epoch, job::Job, wire::Wire};
 use crate::{
-    agent::{self, Body, Status},
     board::Learned,
-    codec::{msgpack, reply},
-    error::{AfterTimeout, Error, Result},
-    exception::Exception,
-    executor::Work,
-    repl::{Event, Lane, REFUSED, Repl, Request},
-    task::{Kind, Task},
-=======
-use super::{Command, Limits, Opener, Shared, epoch::Epoch, job::Job, sealed::SMALLEST_PIECE, wire::Wire};
-use crate::{
     codec::msgpack,
     error::{AfterTimeout, Result},
     repl::{Event, Repl},
->>>>>>> main
     transport::{Line, Trust},
 };
 
@@ -49,15 +32,9 @@ pub(super) struct Actor {
     /// A question is under way whose answer proves that what was sent before it has ended.
     pub(super) ping: Option<u64>,
     /// A request seems to have ended without an answer, and the question did not fit into the board's input yet.
-<<<<<<< HEAD
-    doubtful: bool,
+    pub(super) doubtful: bool,
     /// What this board and line have shown themselves to be like.
     pub(super) learned: Learned,
-=======
-    pub(super) doubtful: bool,
-    /// How large the pieces of a long request may be on a board without raw-paste.
-    pub(super) piece: usize,
->>>>>>> main
 }
 
 /// A call that has been handed to the board.

@@ -23,6 +23,8 @@ const ATTEMPTS: usize = 12;
 const LOADER_PIECE: usize = 48;
 const SMALLEST_PIECE: usize = 16;
 const LARGEST_PIECE_AFTER_A_FAILURE: usize = 256;
+/// Free heap from which the parts of an agent, each parsed by itself, may come together.
+const HEAP_FOR_ALL_PARTS: u32 = 16 * 1024;
 /// Failures in a row after which the loader itself is not believed.
 const LOADER_FAILURES: usize = 8;
 
@@ -45,12 +47,15 @@ impl Actor {
         let verified = !trusted || window.is_none();
         let token = nonce();
         let parts = Agent::choose(&capabilities, verified).parts(&capabilities, token);
+        let one_by_one = capabilities.free_heap < HEAP_FOR_ALL_PARTS;
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {
                 self.clean_prompt(deadline).await?;
             }
             let present = match window {
-                Some(window) if !verified && attempt == 0 => self.paste_parts(&parts, window, deadline).await?,
+                Some(window) if !verified && attempt == 0 => {
+                    self.paste_parts(&parts, one_by_one, window, deadline).await?
+                }
                 _ => self.load_parts(&parts, window, deadline).await?,
             };
             if let Some(present) = present.filter(|present| present.epoch == token) {
@@ -129,12 +134,18 @@ impl Actor {
     }
 
     /// Installs an agent with raw-paste: the last part and the greeting in one turn.
-    async fn paste_parts(&mut self, parts: &[String], window: u16, deadline: Instant) -> Result<Option<Present>> {
+    async fn paste_parts(
+        &mut self,
+        parts: &[String],
+        one_by_one: bool,
+        window: u16,
+        deadline: Instant,
+    ) -> Result<Option<Present>> {
         let lane = Lane::RawPaste { window: Some(window.into()) };
         let mut code = agent::MAKE_NAMESPACE.to_owned();
         for (at, part) in parts.iter().enumerate() {
             code.push_str(&agent::in_namespace(part));
-            if at + 1 < parts.len() {
+            if one_by_one && at + 1 < parts.len() {
                 let done = nonce();
                 code.push_str(&agent::done(done));
                 let code = std::mem::take(&mut code).into_bytes();
