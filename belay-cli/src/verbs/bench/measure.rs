@@ -68,9 +68,7 @@ pub(super) async fn all(place: &Place, terminal: &Terminal) -> Result<(String, F
 
 /// What is measured with tasks that are on the board.
 async fn warm(device: &Device, terminal: &Terminal) -> belay::Result<[Figure; 5]> {
-    let call = repeat(device, terminal, "call", QUICK, async || {
-        Ok(device.read_temp(26).await? == 52.5)
-    });
+    let call = repeat(device, terminal, "call", QUICK, async || Ok(device.read_temp(26).await? == 52.5));
     let call = call.await?;
     let together = together(device, terminal).await?;
     let list = repeat(device, terminal, "list_1000_int", LONG, async || {

@@ -22,7 +22,8 @@ impl Place {
         let (family, options) = board.split_once('?').unwrap_or((board, ""));
         let (said, others): (Vec<&str>, Vec<&str>) =
             options.split('&').filter(|option| !option.is_empty()).partition(|option| option.starts_with("trust="));
-        let noisy = others.iter().any(|option| ["drop=", "flip=", "double="].iter().any(|kind| option.starts_with(kind)));
+        let noisy =
+            others.iter().any(|option| ["drop=", "flip=", "double="].iter().any(|kind| option.starts_with(kind)));
         let trust = match said.last() {
             None if noisy => Trust::Verified,
             Some(&"trust=verified") => Trust::Verified,
