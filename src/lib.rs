@@ -74,5 +74,9 @@ pub use belay_runtime::{
     Source, Traffic, Trust, codec,
 };
 
+/// Virtual boards, for programs that set what a sensor reads, see what a pin did, or let other programs in.
+#[cfg(feature = "sim")]
+pub use belay_sim as sim;
+
 #[doc(hidden)]
 pub use belay_runtime::__private;
