@@ -59,7 +59,7 @@
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
-pub use belay_macros::{device, setup, task};
+pub use belay_macros::{device, setup, task, teardown, thread};
 pub use belay_runtime::{
     AfterTimeout, Builder, Call, Capabilities, Device, Error, Exception, Frame, Line, Output, Printed, Result, Session,
     Source, Traffic, Trust, codec,
