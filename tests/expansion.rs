@@ -260,13 +260,15 @@ fn every_trait_has_a_scope_of_its_own() {
         }
         ready(Device.read())
     }
-    let key = |call: Call| (call.task.scope.key)();
-    let keys = [key(first()), key(second()), key(ready(Device.escapes())), key(ready(from_a_macro(&Device)))];
-    let different: std::collections::HashSet<_> = keys.iter().collect();
-    assert_eq!(different.len(), keys.len(), "{keys:?}");
-    assert_eq!(key(first()), keys[0]);
-    assert!(keys[2].starts_with(module_path!()) && keys[2].ends_with("::Recorded"), "{keys:?}");
-    assert_eq!(keys[3], module_path!());
+    let scope = |call: Call| call.task.scope;
+    let scopes = [scope(first()), scope(second()), scope(ready(Device.escapes())), scope(ready(from_a_macro(&Device)))];
+    let module = module_path!();
+    let [local, recorded] = ["Local", "Recorded"].map(|name| format!("{module}::{name}"));
+    assert_eq!(scopes.map(|scope| scope.key), [&local, &local, &recorded, module]);
+    let places = scopes.map(|scope| (scope.place)());
+    let different: std::collections::HashSet<_> = places.iter().collect();
+    assert_eq!(different.len(), places.len(), "{places:?}");
+    assert_eq!((scope(first()).place)(), places[0]);
 }
 
 #[test]

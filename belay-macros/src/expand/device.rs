@@ -77,7 +77,9 @@ fn implementation(device: &DeviceTrait) -> TokenStream {
     // The path of a module says nothing of the function that a trait may stand in; that of a type does.
     let mut marker = name.clone();
     marker.set_span(Span::call_site());
-    let key = quote!({
+    let key = format!("::{}", python_ident(name));
+    let key = quote!(::core::concat!(::core::module_path!(), #key));
+    let place = quote!({
         enum #marker {}
         ::core::any::type_name::<#marker>()
     });
@@ -92,8 +94,8 @@ fn implementation(device: &DeviceTrait) -> TokenStream {
         names.collect()
     };
     let has_tasks = device.functions().any(|function| function.python.is_some());
-    let scope_static =
-        has_tasks.then(|| task::scope_static(krate, &scope, &key, &of_kind(Kind::Setup), &of_kind(Kind::Teardown)));
+    let scope_static = has_tasks
+        .then(|| task::scope_static(krate, &scope, &key, &place, &of_kind(Kind::Setup), &of_kind(Kind::Teardown)));
     let tasks =
         device.functions().filter_map(|function| task::task_static(krate, function, &static_name(function), &scope));
     let methods = device.functions().map(|function| method(krate, function));

@@ -15,7 +15,8 @@ pub(crate) fn alone(alone: &Alone) -> TokenStream {
     let task = Ident::new("__BELAY_TASK", Span::call_site());
     let statics = task_static(krate, function, &task, &scope).map(|task| {
         let nothing = TokenStream::new();
-        let scope = scope_static(krate, &scope, &quote!(::core::module_path!()), &nothing, &nothing);
+        let module = quote!(::core::module_path!());
+        let scope = scope_static(krate, &scope, &module, &module, &nothing, &nothing);
         quote!(#scope #task)
     });
     let call = call(krate, function, &task);
@@ -129,12 +130,14 @@ pub(crate) fn scope_static(
     krate: &Path,
     scope: &Ident,
     key: &TokenStream,
+    place: &TokenStream,
     setups: &TokenStream,
     teardowns: &TokenStream,
 ) -> TokenStream {
     quote! {
         static #scope: #krate::__private::Scope = #krate::__private::Scope {
-            key: || #key,
+            key: #key,
+            place: || #place,
             setups: &[#setups],
             teardowns: &[#teardowns],
         };

@@ -174,12 +174,12 @@ fn long_lists_of_numbers_are_kept_packed_at_the_smallest_width() {
     let unpack = LiteralOptions { unpack: Some("_b(-3,".to_owned()), raw: true, ..modern() };
     assert_eq!(
         to_literal(&(1, &list[..16]), &unpack).unwrap(),
-        b"(1,_b(-3,'B',b'\0\\1\\2\\3\\4\\5\x06\x07\x08\x09\\n\x0b\x0c\\r\x0e\x0f'))"
+        b"(1,_b(-3,'B',b'\\0\\1\\2\\3\\4\\5\x06\x07\x08\x09\\n\x0b\x0c\\r\x0e\x0f'))"
     );
     let narrow = LiteralOptions { float_bits: 32, ..unpack };
     assert_eq!(
         to_literal(&vec![2.0; 16], &narrow).unwrap(),
-        [b"_b(-3,'f',b'".as_slice(), &b"\0\0\0@".repeat(16), b"')"].concat()
+        [b"_b(-3,'f',b'".as_slice(), &br"\0\0\0@".repeat(16), b"')"].concat()
     );
 
     // No list of numbers of one type.
@@ -301,7 +301,7 @@ fn lex(text: &[u8], options: &LiteralOptions) -> Option<Lexed> {
 /// The line acts on none of these bytes.
 fn harmless(text: &[u8], options: &LiteralOptions) -> bool {
     text.iter().all(|byte| match byte {
-        1..=5 | 0x11 | 0x13 | b'\r' | b'\n' => false,
+        0..=5 | 0x11 | 0x13 | b'\r' | b'\n' => false,
         b' '..=b'~' => true,
         _ => options.raw,
     })
