@@ -122,6 +122,8 @@ impl Actor {
             }
         }
         self.leave().await;
+        // The port is free before the output of the session ends.
+        self.wire = None;
     }
 
     /// Leaves the board in the REPL for people, as far as it listens.
