@@ -106,7 +106,7 @@ fn identity(task: &Task) -> u64 {
 
 /// What a namespace is known by: where it was written, and what its setups put into it.
 fn scope_key(scope: &Scope) -> u64 {
-    let key = fnv1a(scope.key.as_bytes(), FNV_BASIS);
+    let key = fnv1a((scope.place)().as_bytes(), FNV_BASIS);
     scope.setups.iter().fold(key, |key, setup| fnv1a(&setup.hash.to_le_bytes(), key)) >> 2
 }
 
