@@ -81,3 +81,10 @@ pub use belay_sim as sim;
 
 #[doc(hidden)]
 pub use belay_runtime::__private;
+
+/// The chapters of `docs/`: their examples are compiled and run.
+#[cfg(doctest)]
+mod docs {
+    #[doc = include_str!("../docs/executors.md")]
+    struct Executors;
+}
