@@ -54,7 +54,7 @@
 //! # Features
 //!
 //! - `syntax` (default): Python is parsed, checked and made smaller when the program is compiled.
-//! - `retry`: [`layers::Retry`], a policy for tower's retry layer. It brings `futures-util`.
+//! - `retry`: `layers::Retry`, a policy for tower's retry layer. It brings `futures-util`.
 //! - `sim`: virtual boards in this process. In a debug build Python runs some eighty times slower there unless the
 //!   interpreter is optimised, by five lines in the workspace's `Cargo.toml`:
 //!
