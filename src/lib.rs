@@ -71,8 +71,10 @@
 pub use belay_macros::{device, setup, task};
 pub use belay_runtime::{
     AfterTimeout, Builder, Call, Capabilities, Device, Error, Exception, Frame, Line, Output, Printed, Result, Session,
-    Source, Traffic, Trust, codec,
+    Source, Streaming, Traffic, Trust, codec,
 };
+/// What a task that yields gives back. `futures_core`'s, which all of async Rust knows.
+pub use futures_core::Stream;
 
 #[doc(hidden)]
 pub use belay_runtime::__private;

@@ -62,7 +62,10 @@ impl Device {
     }
 
     pub(crate) async fn call(&self, task: &'static Task, args: Arc<Args>) -> Result<Vec<u8>> {
-        let mut call = Call::new(Work::Task { task, args });
+        self.submit(Call::new(Work::Task { task, args, via: None })).await
+    }
+
+    pub(crate) async fn submit(&self, mut call: Call) -> Result<Vec<u8>> {
         // What the handle says counts before what the task says.
         call.limit = self.timeout.or(call.limit);
         self.session.submit(call).await

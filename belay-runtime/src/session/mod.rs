@@ -27,7 +27,7 @@ pub use wire::Traffic;
 use crate::{
     agent::Capabilities,
     error::{Error, Result},
-    executor::{Call, Work},
+    executor::{Call, Table, Work},
     output::{CAPACITY, Output},
     transport::{Line, Trust},
 };
@@ -65,6 +65,7 @@ struct Shared {
     counts: Arc<Counts>,
     output: broadcast::Sender<Vec<u8>>,
     capabilities: Mutex<Option<Capabilities>>,
+    held: Arc<Table>,
 }
 
 /// The session with one board: what concerns the board as a whole rather than one task.
@@ -103,6 +104,7 @@ impl Session {
             counts: Arc::default(),
             output: broadcast::Sender::new(CAPACITY),
             capabilities: Mutex::new(None),
+            held: Arc::new(Table::new(epoch::nonce())),
         });
         let mut actor = actor::Actor::new(Arc::clone(&shared), line, opener, inbox, trust, limits);
         actor.open().await?;
@@ -153,6 +155,11 @@ impl Session {
     /// exits instead.
     pub async fn soft_reset(&self) -> Result<()> {
         self.submit(Call::new(Work::SoftReset)).await.map(drop)
+    }
+
+    /// What handles hold on the board.
+    pub(crate) fn held(&self) -> &Arc<Table> {
+        &self.shared.held
     }
 
     /// Hands a call over to the owner of the line and waits for what comes of it: MessagePack, an exception included.
