@@ -57,9 +57,11 @@ pub struct Origin {
 
 /// A namespace on the board: one a trait, or one a module for tasks that stand alone.
 pub struct Scope {
-    /// Where it was written, the same in every process of a program: a path that ends in the trait's name; for tasks
-    /// that stand alone, that of their module.
-    pub key: fn() -> &'static str,
+    /// Module path, and the trait's name where there is one: `my_crate::sensors::Thermometer`.
+    pub key: &'static str,
+    /// The same with the function that the trait stands in, if it does: what tells two traits of one key apart. Every
+    /// process of a program finds the same.
+    pub place: fn() -> &'static str,
     /// The setups of this scope, in the order in which they are written. Those without parameters run before its first
     /// task.
     pub setups: &'static [&'static Task],
@@ -80,7 +82,7 @@ impl fmt::Debug for Task {
             .field("timeout", &self.timeout)
             .field("idempotent", &self.idempotent)
             .field("origin", &format_args!("{}", self.origin.file))
-            .field("scope", &(self.scope.key)())
+            .field("scope", &self.scope.key)
             .finish()
     }
 }
@@ -88,7 +90,7 @@ impl fmt::Debug for Task {
 impl fmt::Debug for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope")
-            .field("key", &(self.key)())
+            .field("key", &self.key)
             .field("setups", &Names(self.setups))
             .field("teardowns", &Names(self.teardowns))
             .finish()
@@ -123,7 +125,7 @@ pub(crate) const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 mod tests {
     use super::*;
 
-    static SCOPE: Scope = Scope { key: || "crate::Trait", setups: &[&SETUP], teardowns: &[] };
+    static SCOPE: Scope = Scope { key: "crate::Trait", place: || "crate::Trait", setups: &[&SETUP], teardowns: &[] };
     static SETUP: Task = Task {
         name: "open",
         kind: Kind::Setup,

@@ -10,7 +10,8 @@ use belay_sim::{Board, Options, RawPaste};
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;
 
-static SCOPE: Scope = Scope { key: || "streams::Everything", setups: &[], teardowns: &[] };
+static SCOPE: Scope =
+    Scope { key: "streams::Everything", place: || "streams::Everything", setups: &[], teardowns: &[] };
 
 const fn task(kind: Kind, name: &'static str, source: &'static str) -> Task {
     let mut hash = 1;

@@ -76,7 +76,8 @@ pub(crate) fn cfgs(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
 pub(crate) fn scope_static(krate: &Path, scope: &Ident, key: &TokenStream, setups: &TokenStream) -> TokenStream {
     quote! {
         static #scope: #krate::__private::Scope = #krate::__private::Scope {
-            key: || #key,
+            key: #key,
+            place: || #key,
             setups: &[#setups],
             teardowns: &[],
         };

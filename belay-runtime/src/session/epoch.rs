@@ -131,7 +131,7 @@ fn scope_key(scope: &Scope) -> u64 {
     if std::ptr::eq(scope, &agent::library::LIBRARY) {
         return agent::OWN;
     }
-    let key = fnv1a((scope.key)().as_bytes(), FNV_BASIS);
+    let key = fnv1a((scope.place)().as_bytes(), FNV_BASIS);
     scope.setups.iter().fold(key, |key, setup| fnv1a(&setup.hash.to_le_bytes(), key)) >> 2
 }
 
