@@ -103,7 +103,7 @@ impl Epoch {
 
     /// How the answer of call number `n` is recognised.
     pub(super) fn answer(&self, n: u32) -> Expect {
-        Expect::Frame(Form { n, way: self.capabilities.way, verified: self.agent.verifies })
+        Expect::Frame(Form { n, way: self.capabilities.way_out, verified: self.agent.verifies })
     }
 
     /// How code of `len` bytes can travel now; `None` if it has to wait for what is in flight.
