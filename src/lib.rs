@@ -71,8 +71,10 @@
 pub use belay_macros::{device, setup, task, teardown, thread};
 pub use belay_runtime::{
     AfterTimeout, Builder, Call, CallKind, Capabilities, Device, Error, Exception, Executor, Frame, Line, Output,
-    Printed, Reply, Result, Session, Source, Traffic, Trust, codec,
+    Printed, Reply, Result, Session, Source, Streaming, Traffic, Trust, codec,
 };
+/// What a task that yields gives back. `futures_core`'s, which all of async Rust knows.
+pub use futures_core::Stream;
 
 /// Virtual boards, for programs that set what a sensor reads, see what a pin did, or let other programs in.
 #[cfg(feature = "sim")]

@@ -4,7 +4,9 @@ use std::{any::Any, borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
+use super::Held;
 use crate::{
+    agent::library::Function,
     codec::args::{Args, LiteralOptions},
     error::{AfterTimeout, Error},
     task::{FNV_BASIS, Task, fnv1a},
@@ -24,9 +26,20 @@ pub struct Call {
 /// What is asked of a board.
 #[derive(Clone, Debug)]
 pub(crate) enum Work {
-    Task { task: &'static Task, args: Arc<Args> },
+    Task { task: &'static Task, args: Arc<Args>, via: Option<Via> },
     Exec { source: Arc<str> },
     SoftReset,
+}
+
+/// How a task that leaves something on the board is called: a function of ours gets the task's index, the number of what
+/// is left there, and the arguments.
+#[derive(Clone, Debug)]
+pub(crate) struct Via {
+    pub(crate) function: &'static Function,
+    pub(crate) held: Arc<Held>,
+    /// It makes what is left there. Otherwise it uses that, gets 0 in place of an index, and is never sent to a board
+    /// that has been reset since.
+    pub(crate) makes: bool,
 }
 
 /// What a [`Call`] asks of a board.
@@ -114,7 +127,8 @@ impl Call {
     #[must_use]
     pub fn is_idempotent(&self) -> bool {
         match &self.work {
-            Work::Task { task, .. } => task.idempotent,
+            // Asking a generator again would lose what it gave the first time.
+            Work::Task { task, via, .. } => task.idempotent && via.is_none(),
             Work::Exec { .. } => false,
             Work::SoftReset => true,
         }

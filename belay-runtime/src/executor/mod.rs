@@ -1,6 +1,7 @@
 //! Calls as values, and the stack of tower services that carries them to a board.
 
 mod call;
+mod held;
 mod stack;
 
 use std::{
@@ -14,8 +15,9 @@ use std::{
 use tokio::time::{Instant, timeout_at};
 use tower::{BoxError, Layer, Service};
 
-pub(crate) use call::Work;
 pub use call::{Call, CallKind};
+pub(crate) use call::{Via, Work};
+pub(crate) use held::{Held, Table};
 
 use crate::{
     error::{AfterTimeout, Error, Result},
