@@ -4,6 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::verbs::bench::FIGURES;
+
 const PORTS: &str = "\
 PORT is what a program gives to Device::open:
   /dev/ttyACM0, COM3   a serial port; ?baud=9600 sets its rate
@@ -60,6 +62,17 @@ pub(crate) enum Verb {
         /// How many calls to make.
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
         calls: u32,
+    },
+    /// Measure what calls, data, sources and openings cost.
+    Bench {
+        #[command(flatten)]
+        port: Port,
+        /// What to measure; all of it unless given.
+        #[arg(value_parser = clap::builder::PossibleValuesParser::new(FIGURES))]
+        figures: Vec<String>,
+        /// Draw how long calls took, as an SVG.
+        #[arg(long, value_name = "FILE")]
+        plot: Option<PathBuf>,
     },
     /// Start a virtual board that any program can open, and keep it running until Ctrl-C.
     Sim {

@@ -239,3 +239,71 @@ async fn a_second_session_finds_everything_deployed() {
     let counted = second.session().statistics();
     assert_eq!((counted.deployments, counted.cache_hits, counted.resets), (0, 1, 0), "{counted:?}");
 }
+
+#[tokio::test]
+async fn closing_runs_the_teardowns_of_what_was_used_in_the_reverse_order() {
+    #[belay::device]
+    trait First {
+        #[belay::setup]
+        async fn open(&self) -> belay::Result<()> {
+            "import sys"
+        }
+
+        #[belay::task]
+        async fn first(&self) -> belay::Result<()> {
+            "pass"
+        }
+
+        #[belay::teardown]
+        async fn first_down(&self) -> belay::Result<()> {
+            "sys.stdout.write('first, begun first. ')"
+        }
+
+        #[belay::teardown]
+        async fn first_up(&self) -> belay::Result<()> {
+            "sys.stdout.write('first, begun last. ')"
+        }
+    }
+
+    #[belay::device]
+    trait Second {
+        #[belay::task]
+        async fn second(&self) -> belay::Result<()> {
+            "pass"
+        }
+
+        #[belay::teardown]
+        async fn fails(&self) -> belay::Result<()> {
+            r#"
+            print('second. ', end='')
+            raise ValueError('stuck')
+            "#
+        }
+    }
+
+    #[belay::device]
+    trait Unused {
+        #[belay::teardown]
+        async fn never(&self) -> belay::Result<()> {
+            "print('unused')"
+        }
+    }
+
+    let bench = Bench::new();
+    for reset in [false, true] {
+        let device = bench.device().await;
+        let mut output = device.session().output();
+        device.first().await.unwrap();
+        device.second().await.unwrap();
+        if reset {
+            // What was used before a reset has nothing left to tear down.
+            device.session().soft_reset().await.unwrap();
+            device.second().await.unwrap();
+        }
+        output.take_text();
+        let error = device.close().await.unwrap_err();
+        assert!(matches!(&error, Error::Exception { task, .. } if task == "fails"), "{error}");
+        let first = if reset { "" } else { "first, begun last. first, begun first. " };
+        assert_eq!(output.take_text(), format!("second. {first}"));
+    }
+}

@@ -16,7 +16,6 @@ pub(crate) trait Rig {
         r#"
         import micropython, time
         log = []
-        kept = []
         "#
     }
 
@@ -67,13 +66,6 @@ pub(crate) trait Rig {
         r#"
         print(text)
         while True: pass
-        "#
-    }
-
-    #[belay::task]
-    async fn fill(&self) -> Result<()> {
-        r#"
-        while True: kept.append(bytes(64))
         "#
     }
 }

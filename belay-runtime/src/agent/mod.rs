@@ -8,13 +8,14 @@
 //! agent's namespace, which is how sources are deployed. There `_b(0)` writes the last reply again.
 
 mod hello;
+pub(crate) mod library;
 mod probe;
 
 use std::sync::LazyLock;
 
 pub(crate) use hello::{Present, Status, between, hello, ping};
 pub use probe::Capabilities;
-pub(crate) use probe::probe;
+pub(crate) use probe::{ALL_WAYS, probe};
 
 use crate::{
     repl::{Expect, FACTOR, MODULUS, check},
@@ -195,10 +196,13 @@ pub(crate) fn quote(source: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"'''");
 }
 
+/// The number of the agent's own namespace.
+pub(crate) const OWN: u64 = 1;
+
 /// What is to be run in a namespace.
 pub(crate) struct Source<'a> {
     pub(crate) text: &'a str,
-    /// The namespace.
+    /// The namespace; [`OWN`] is the agent's.
     pub(crate) scope: u64,
     /// What stands for it in tracebacks; if it is kept, the function of it that is called.
     pub(crate) name: &'a str,
@@ -214,13 +218,17 @@ impl Source<'_> {
         let (before, after) = if !agent.verifies {
             ("0,".into(), format!(",{scope},{id},'{name}'"))
         } else {
+            let (space, made) = match scope {
+                OWN => ("globals()".into(), "globals()".into()),
+                _ => (format!("S[{scope}]"), format!("S.setdefault({scope},{{}})")),
+            };
             let then = match keep {
-                Some(_) => format!("T.append(S[{scope}].get('{name}'))or H.append({id})or len(H)"),
+                Some(_) => format!("T.append({space}.get('{name}'))or H.append({id})or len(H)"),
                 None => "None".into(),
             };
             let (open, close) =
                 if capabilities.compile { ("compile(", format!(",'{name}','exec')")) } else { ("", String::new()) };
-            (format!("\"{then}\",{open}"), format!("{close},S.setdefault({scope},{{}})"))
+            (format!("\"{then}\",{open}"), format!("{close},{made}"))
         };
         Body { before: before.into(), source: Some(text.into()), after: after.into() }
     }
@@ -236,9 +244,9 @@ pub(crate) fn in_namespace(part: &str) -> String {
     format!("exec(r'''{part}''',_b)\n")
 }
 
-/// Code that prints the free heap.
+/// Code that prints the free heap, twice.
 pub(crate) fn free_heap(nonce: u32) -> Vec<u8> {
-    format!("_b=__import__('gc');_b.collect();print(~-{nonce},_b.mem_free(),~{nonce})").into_bytes()
+    format!("_b=__import__('gc');_b.collect();print(~-{nonce},_b.mem_free(),_b.mem_free(),~{nonce})").into_bytes()
 }
 
 /// Code that says that what stands before it has run.
@@ -260,7 +268,14 @@ pub(crate) fn loader(nonce: u32) -> (Vec<u8>, Expect) {
          if s==0:s=b''.join(a[2:]);a[2:]=[];return s\n h=a[0]\n for c in s:h=(h*{FACTOR}+c)%{MODULUS}\n \
          if h==0:a[0]+=1;a.append(s[:-4])\n print(~-{nonce},a[0],~{nonce})\n"
     );
-    ([code.as_bytes(), LOADER_COUNT].concat(), hello::between(nonce))
+    // What checks everything else is checked itself.
+    let sum = check(0, code.as_bytes());
+    let mut checked = b"_b=b'".to_vec();
+    escape(code.as_bytes(), b'\'', false, &mut checked);
+    checked.extend_from_slice(
+        format!("'\nh=0\nfor c in _b:h=(h*{FACTOR}+c)%{MODULUS}\nif h=={sum}:exec(_b)\ndel h,c\n").as_bytes(),
+    );
+    ([&checked, LOADER_COUNT].concat(), hello::between(nonce))
 }
 
 /// Has the loader print its count: no piece, whatever the count is.

@@ -8,13 +8,14 @@ use tokio::{
 };
 
 use super::{
-    Command, Limits, Opener, Shared, control::Asked, epoch::Epoch, job::Job, queue::Queue, sealed::SMALLEST_PIECE,
-    status::State, wire::Wire,
+    Command, Limits, Opener, Shared, control::Asked, epoch::Epoch, job::Job, queue::Queue, status::State, wire::Wire,
 };
 use crate::{
+    board::Learned,
     codec::msgpack,
     error::{AfterTimeout, Result},
     repl::{Event, Repl},
+    task::Scope,
     transport::{Line, Trust},
 };
 
@@ -41,10 +42,14 @@ pub(super) struct Actor {
     pub(super) deaf: bool,
     /// The number of the last epoch that was spoken to.
     pub(super) last_epoch: Option<u32>,
+    /// The namespaces that this session has used in that epoch, in the order in which that began.
+    pub(super) scopes: Vec<&'static Scope>,
+    /// The board greets people now: that is no output of a program.
+    pub(super) leaving: bool,
     /// How long to wait before the line is opened again; nothing at first.
     pub(super) pause: Duration,
-    /// How large the pieces of a long request may be on a board without raw-paste.
-    pub(super) piece: usize,
+    /// What this board and line have shown themselves to be like.
+    pub(super) learned: Learned,
 }
 
 /// A call that has been handed to the board.
@@ -107,8 +112,10 @@ impl Actor {
             asked: Asked::default(),
             deaf: false,
             last_epoch: None,
+            scopes: Vec::new(),
+            leaving: false,
             pause: Duration::ZERO,
-            piece: 2 * SMALLEST_PIECE,
+            learned: Learned::nothing(),
         };
         actor.take_line(line);
         actor
@@ -167,6 +174,7 @@ impl Actor {
             if until.is_some_and(|until| until <= now) {
                 return Step::TimeUp;
             }
+            let shared = Arc::clone(&self.shared);
             let wake = [until, patience].into_iter().flatten().min();
             tokio::select! {
                 biased;
@@ -174,6 +182,7 @@ impl Actor {
                     Some(wire) => wire.event().await,
                     None => std::future::pending().await,
                 } } => match event {
+                    Ok(Event::Output(bytes)) if self.leaving => drop(bytes),
                     Ok(Event::Output(bytes)) => self.print(bytes),
                     Ok(event) => return Step::Event(event),
                     Err(error) => return Step::Lost(error),
@@ -189,6 +198,7 @@ impl Actor {
                     }
                     return Step::Changed;
                 }
+                () = shared.held.changed() => return Step::Changed,
                 () = async { match wake {
                     Some(wake) => sleep_until(wake).await,
                     None => std::future::pending().await,

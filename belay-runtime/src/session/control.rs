@@ -7,6 +7,7 @@ use tokio::{sync::oneshot, time::Instant};
 use super::{
     actor::{Actor, Step},
     job::Job,
+    sealed::Fault,
     status::State,
 };
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
     exception::Exception,
     executor::Work,
     repl::{Event, Expect, Lane, Request},
+    task::Task,
 };
 
 /// How long a board that was told to reset itself may take until its line ends or it says something.
@@ -150,17 +152,52 @@ impl Actor {
 
     /// Ends the session: the board runs what it is to run last, and is left in the REPL for people.
     pub(super) async fn close(mut self) {
+        let outcome = if self.asked.closes() { self.tear_down().await } else { Ok(()) };
         self.leave().await;
         // The port is free before anybody hears that it is.
         self.wire = None;
         self.shared.status.enter(State::Closed);
         for done in self.asked.closes.drain(..) {
-            let _ = done.send(Ok(()));
+            let _ = done.send(outcome.clone());
+        }
+    }
+
+    /// Runs the teardowns of the namespaces that were used, all of them, and tells of the first that failed.
+    async fn tear_down(&mut self) -> Result<()> {
+        let scopes = self.scopes.clone();
+        let mut outcome = Ok(());
+        for teardown in scopes.into_iter().rev().flat_map(|scope| scope.teardowns.iter().rev()) {
+            outcome = outcome.and(self.tear_down_with(teardown).await);
+        }
+        outcome
+    }
+
+    async fn tear_down_with(&mut self, teardown: &'static Task) -> Result<()> {
+        if self.wire.is_none() {
+            return Err(self.lost_for_good("its teardowns could not be run"));
+        }
+        if self.epoch.as_ref().is_none_or(|epoch| epoch.locked) {
+            self.attach_again(None).await?;
+        }
+        // A board that was reset meanwhile has nothing left to tear down.
+        let used = self.scopes.iter().any(|scope| std::ptr::eq(*scope, teardown.scope));
+        let Some(epoch) = self.epoch.as_ref().filter(|_| used) else { return Ok(()) };
+        let body = epoch.exec(teardown.source, teardown.name, teardown.scope);
+        let until = Instant::now() + teardown.timeout.unwrap_or(self.limits.deploy);
+        let id = self.next_id();
+        match self.request(id, body, teardown.name, until).await {
+            Ok(payload) => {
+                self.note_interrupt(&payload);
+                crate::call::check(teardown.name, &payload, Some(teardown))
+            }
+            Err(Fault::Error(error)) => Err(error),
+            Err(Fault::Gone | Fault::Stopped) => Ok(()),
         }
     }
 
     /// Leaves the board in the REPL for people, as far as it listens.
     async fn leave(&mut self) {
+        self.leaving = true;
         if let Some(wire) = &mut self.wire {
             wire.repl.control(b"\x02");
             let until = Instant::now() + Duration::from_millis(100);

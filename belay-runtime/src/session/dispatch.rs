@@ -1,29 +1,39 @@
 //! From the queue to the board: which call goes next, and what has to be there before it.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use super::{
     actor::{Actor, Flying},
-    epoch::Deployment,
+    epoch::scope_key,
+    job::Job,
     sealed::Fault,
     status::Event,
 };
 use crate::{
-    agent::{self, Body},
+    agent::{
+        self, Body,
+        library::{FREE, VALUE},
+    },
     codec::{args::Args, reply},
     error::{Error, Result},
     exception::Exception,
-    executor::Work,
+    executor::{Call, Work},
     repl::Request,
-    task::{Kind, Scope},
+    task::{Kind, Scope, Task},
 };
 
 /// How many calls are handed to the board before the first of them has answered.
 const MOST_IN_FLIGHT: usize = 16;
 
+/// How many things on the board one call frees.
+const MOST_FREED: usize = 16;
+
 impl Actor {
     /// Hands over what can be handed over. A call stays in the queue until it is, so that it can be taken back.
     pub(super) async fn start_ready(&mut self) {
+        self.free_dropped();
         while self.ping.is_none() && !self.doubtful && self.flying.len() < MOST_IN_FLIGHT {
             let Some(job) = self.queue.first() else { return };
             let (id, work) = (job.id, job.call.work.clone());
@@ -56,60 +66,90 @@ impl Actor {
     /// The request that a call makes, once all that it needs is on the board. `None`: look again what comes next.
     async fn body(&mut self, id: u64, work: &Work) -> Option<Body> {
         let epoch = self.epoch.as_ref()?;
-        let (scope, last) = match work {
-            Work::Task { task, args } => {
-                if let Some(index) = epoch.index_of_task(task) {
-                    let body = epoch.call(index, args);
-                    self.note_scope(task.scope);
-                    return Some(body);
+        let (scope, missing) = match work {
+            Work::Task { task, args, via } => {
+                if via.as_ref().is_some_and(|via| !via.makes && !via.held.is_in(epoch.token())) {
+                    self.queue.take(id)?.gone(&self.shared.port);
+                    return None;
                 }
-                (task.scope, Some(Deployment::of_task(task)))
+                match epoch.missing(task, via.as_ref()) {
+                    None => {
+                        let body = epoch.call(task, args, via.as_ref());
+                        if let Some(via) = via.as_ref().filter(|via| via.makes) {
+                            via.held.is_made(epoch.token());
+                        }
+                        self.note_scope(task.scope);
+                        return body;
+                    }
+                    missing => (task.scope, missing),
+                }
             }
             Work::Eval { expression, scope } => {
-                let eval = Deployment::of_eval(scope);
-                if let Some(index) = epoch.index(&eval) {
-                    let mut args = Args::new();
-                    // Text always can be written.
-                    return args.push(&**expression).ok().map(|()| epoch.call(index, &args));
+                let value = epoch.form(&VALUE);
+                let mut args = Args::new();
+                // Ints and text can always be written.
+                let _ = args.push(&scope_key(scope)).and_then(|()| args.push(&**expression));
+                match epoch.call(value, &args, None) {
+                    Some(body) if !epoch.lacks_setup(scope) => return Some(body),
+                    Some(_) => (*scope, None),
+                    None => (*scope, Some(value)),
                 }
-                (*scope, Some(eval))
             }
             Work::Exec { source, name, scope } => {
-                if setups(scope).all(|setup| epoch.index(&setup).is_some()) {
+                if !epoch.lacks_setup(scope) {
                     return Some(epoch.exec(source, &harmless(name), scope));
                 }
                 (*scope, None)
             }
             Work::SoftReset | Work::HardReset | Work::Exclusive { .. } => return None,
         };
+        // It has to be put on the board first, when nothing else is under way.
         if self.flying.is_empty() {
-            self.deploy_for(id, setups(scope).chain(last)).await;
+            self.deploy_for(id, scope, missing).await;
         }
         None
     }
 
     /// Remembers that a task of this namespace was called.
     fn note_scope(&mut self, scope: &'static Scope) {
-        if self.epoch.as_mut().is_some_and(|epoch| epoch.uses(scope)) {
-            let mut scopes = self.shared.scopes();
-            if !scopes.iter().any(|known| std::ptr::eq(*known, scope)) {
-                scopes.push(scope);
-            }
+        let is = |known: &&'static Scope| std::ptr::eq(*known, scope);
+        if is(&&agent::library::LIBRARY) || self.scopes.iter().any(is) {
+            return;
+        }
+        self.scopes.push(scope);
+        let mut scopes = self.shared.scopes();
+        if !scopes.iter().any(is) {
+            scopes.push(scope);
         }
     }
 
-    /// Puts sources on the board for a call that waits for them.
-    async fn deploy_for(&mut self, id: u64, sources: impl Iterator<Item = Deployment>) {
+    /// Puts on the board what a call needs that waits for it.
+    async fn deploy_for(&mut self, id: u64, scope: &'static Scope, task: Option<&'static Task>) {
         self.queue.prepare(id);
         if let Some(job) = self.queue.get_mut(id) {
             job.deployed = true;
         }
-        let outcome = self.deploy(sources).await;
+        let outcome = self.deploy(scope, task).await;
         self.queue.prepared();
         if let Err(error) = outcome
             && let Some(mut job) = self.queue.take(id)
         {
             job.answer(Err(error));
+        }
+    }
+
+    /// Puts a call at the head of the queue that frees what nobody holds any more. Nobody waits for it.
+    fn free_dropped(&mut self) {
+        let Some(epoch) = &self.epoch else { return };
+        let dropped = self.shared.held.take_dropped(epoch.token());
+        for some in dropped.chunks(MOST_FREED) {
+            let mut args = Args::new();
+            // Ints can always be written.
+            let written = some.iter().try_for_each(|&id| args.push(&-i64::from(id)));
+            let work = Work::Task { task: epoch.form(&FREE), args: Arc::new(args), via: None };
+            if written.is_ok() {
+                self.queue.put_back(Job::unwatched(self.next_id(), Call::new(work), self.limits.call));
+            }
         }
     }
 
@@ -153,15 +193,14 @@ impl Actor {
         true
     }
 
-    /// Puts sources on the board, those that are not there yet.
-    async fn deploy(&mut self, sources: impl Iterator<Item = Deployment>) -> Result<()> {
-        for one in sources {
-            let Some(epoch) = self.epoch.as_ref().filter(|epoch| epoch.index(&one).is_none()) else { continue };
-            let body = epoch.deployment(&one);
+    /// Puts the setups of a scope on the board, and a task behind them, as far as they are not there yet.
+    async fn deploy(&mut self, scope: &'static Scope, task: Option<&'static Task>) -> Result<()> {
+        for one in own_setups(scope).chain(task) {
+            let Some(epoch) = self.epoch.as_ref().filter(|epoch| epoch.index(one).is_none()) else { continue };
+            let body = epoch.deployment(one);
             let what = format!("deploying {}", one.name);
             let id = self.next_id();
-            let own = one.task.filter(|task| task.kind == Kind::Setup).and_then(|setup| setup.timeout);
-            let until = Instant::now() + own.unwrap_or(self.limits.deploy);
+            let until = Instant::now() + one.timeout.filter(|_| one.kind == Kind::Setup).unwrap_or(self.limits.deploy);
             let payload = match self.request(id, body, &what, until).await {
                 Ok(payload) => payload,
                 // The caller finds no epoch and attaches again.
@@ -172,12 +211,13 @@ impl Actor {
                 Err(Fault::Error(error)) => return Err(error),
             };
             self.note_interrupt(&payload);
-            crate::call::check(one.name, &payload, one.task)?;
+            crate::call::check(one.name, &payload, Some(one))?;
             let index: usize = reply::decode(&payload)
                 .map_err(|source| Error::WrongType { task: one.name.to_owned(), source: Box::new(source) })?;
             if let Some(epoch) = &mut self.epoch {
-                epoch.holds(&one, index);
+                epoch.holds(one, index);
             }
+            self.note_scope(one.scope);
             self.shared.status.deployments.count();
             self.shared.status.tell(Event::Deployed { name: one.name.to_owned() });
         }
@@ -193,9 +233,9 @@ impl Actor {
     }
 }
 
-/// The setups that run before anything else in a namespace.
-fn setups(scope: &'static Scope) -> impl Iterator<Item = Deployment> {
-    scope.setups.iter().filter(|setup| setup.kind == Kind::Setup).map(|setup| Deployment::of_task(setup))
+/// The setups that run by themselves before anything else in a namespace.
+pub(super) fn own_setups(scope: &'static Scope) -> impl Iterator<Item = &'static Task> {
+    scope.setups.iter().copied().filter(|setup| setup.params.is_empty())
 }
 
 /// A file's name as it can stand in a literal.

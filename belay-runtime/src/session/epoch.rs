@@ -5,9 +5,12 @@ use std::{
     hash::{BuildHasher, Hasher},
 };
 
+use super::{adhoc::ADHOC, dispatch::own_setups};
 use crate::{
-    agent::{Agent, Body, Capabilities, Present, Source},
+    agent::library::Function,
+    agent::{self, Agent, Body, Capabilities, Present, Source},
     codec::args::Args,
+    executor::Via,
     repl::{Expect, Form, Lane, Repl},
     task::{FNV_BASIS, Scope, Task, fnv1a},
 };
@@ -19,8 +22,6 @@ pub(super) struct Epoch {
     pub(super) capabilities: Capabilities,
     /// Index on the board by identity.
     deployed: HashMap<u64, usize>,
-    /// The namespaces that are used, in the order in which that began.
-    scopes: Vec<&'static Scope>,
     /// The agent's count of calls, as far as they have been handed over.
     pub(super) calls: u32,
     /// The agent refuses calls until it is greeted.
@@ -31,12 +32,12 @@ impl Epoch {
     /// What the agent said, joined with what is known of the same epoch.
     pub(super) fn new(present: Present, known: Option<Self>) -> Self {
         let Present { agent, epoch: token, calls, capabilities, deployed } = present;
-        let (deployed, scopes) = match known.filter(|known| known.token == token) {
-            Some(known) => (known.deployed, known.scopes),
+        let deployed = match known.filter(|known| known.token == token) {
+            Some(known) => known.deployed,
             // The board's first function is the one that deploys.
-            None => (deployed.into_iter().zip(1..).collect(), Vec::new()),
+            None => deployed.into_iter().zip(1..).collect(),
         };
-        Self { token, agent, capabilities, deployed, scopes, calls, locked: false }
+        Self { token, agent, capabilities, deployed, calls, locked: false }
     }
 
     pub(super) fn token(&self) -> u32 {
@@ -48,46 +49,57 @@ impl Epoch {
         self.agent.verifies
     }
 
-    /// Where a source is on the board.
-    pub(super) fn index(&self, source: &Deployment) -> Option<usize> {
-        self.deployed.get(&source.identity).copied()
+    pub(super) fn index(&self, task: &Task) -> Option<usize> {
+        self.deployed.get(&identity(task)).copied()
     }
 
-    pub(super) fn index_of_task(&self, task: &Task) -> Option<usize> {
-        self.deployed.get(&identity(task.hash, task.scope)).copied()
+    pub(super) fn holds(&mut self, task: &Task, index: usize) {
+        self.deployed.insert(identity(task), index);
     }
 
-    pub(super) fn holds(&mut self, source: &Deployment, index: usize) {
-        self.deployed.insert(source.identity, index);
+    /// Whether a setup of this namespace has to run first.
+    pub(super) fn lacks_setup(&self, scope: &'static Scope) -> bool {
+        own_setups(scope).any(|setup| self.index(setup).is_none())
     }
 
-    /// Notes that a namespace is used; whether that is news.
-    pub(super) fn uses(&mut self, scope: &'static Scope) -> bool {
-        let news = !self.scopes.iter().any(|known| std::ptr::eq(*known, scope));
-        if news {
-            self.scopes.push(scope);
+    /// What has to be put on the board before this call, if anything.
+    pub(super) fn missing(&self, task: &'static Task, via: Option<&Via>) -> Option<&'static Task> {
+        let task = via.is_none_or(|via| via.makes).then_some(task);
+        let function = via.map(|via| self.form(via.function));
+        [task, function].into_iter().flatten().find(|task| self.index(task).is_none())
+    }
+
+    /// The form of a function of ours that suits the agent.
+    pub(super) fn form(&self, function: &'static Function) -> &'static Task {
+        let [full, tiny] = function;
+        if self.capabilities.holds_full_agent() { full } else { tiny }
+    }
+
+    /// The body of a call; `None` if something is missing.
+    pub(super) fn call(&self, task: &'static Task, args: &Args, via: Option<&Via>) -> Option<Body> {
+        let mut body = match via {
+            None => self.index(task)?.to_string(),
+            Some(Via { function, held, makes }) => {
+                let task = if *makes { self.index(task)? } else { 0 };
+                format!("{},{task},{}", self.index(self.form(function))?, held.key())
+            }
         }
-        news
-    }
-
-    /// The body of a call.
-    pub(super) fn call(&self, index: usize, args: &Args) -> Body {
-        let mut body = index.to_string().into_bytes();
+        .into_bytes();
         // A sealed body is evaluated: the comma makes it a tuple.
         if !args.is_empty() || self.verifies() {
             body.push(b',');
         }
         args.write(&mut body, &self.capabilities.literals());
-        Body::call(body)
+        Some(Body::call(body))
     }
 
-    /// The body that puts a source on the board.
-    pub(super) fn deployment(&self, source: &Deployment) -> Body {
-        let Deployment { text, name, scope, identity, .. } = *source;
-        self.run(Source { text, name, scope: scope_key(scope), keep: Some(identity) })
+    /// The body that puts `task` on the board.
+    pub(super) fn deployment(&self, task: &Task) -> Body {
+        let (text, name) = (task.source, task.name);
+        self.run(Source { text, name, scope: scope_key(task.scope), keep: Some(identity(task)) })
     }
 
-    /// The body that runs a text in a namespace.
+    /// The body that runs a text in a namespace; `name` stands for it in tracebacks.
     pub(super) fn exec(&self, text: &str, name: &str, scope: &Scope) -> Body {
         self.run(Source { text, name, scope: scope_key(scope), keep: None })
     }
@@ -98,7 +110,7 @@ impl Epoch {
 
     /// How the answer of call number `n` is recognised.
     pub(super) fn answer(&self, n: u32) -> Expect {
-        Expect::Frame(Form { n, way: self.capabilities.way, verified: self.agent.verifies })
+        Expect::Frame(Form { n, way: self.capabilities.way_out, verified: self.agent.verifies })
     }
 
     /// How code of `len` bytes can travel now; `None` if it has to wait for what is in flight.
@@ -116,48 +128,20 @@ impl Epoch {
     }
 }
 
-/// A source that is kept on the board.
-pub(super) struct Deployment {
-    identity: u64,
-    pub(super) name: &'static str,
-    text: &'static str,
-    scope: &'static Scope,
-    /// The task or setup that it is, unless it is a helper of ours.
-    pub(super) task: Option<&'static Task>,
-}
-
-impl Deployment {
-    pub(super) fn of_task(task: &'static Task) -> Self {
-        Self {
-            identity: identity(task.hash, task.scope),
-            name: task.name,
-            text: task.source,
-            scope: task.scope,
-            task: Some(task),
-        }
-    }
-
-    /// What evaluates expressions in a namespace.
-    pub(super) fn of_eval(scope: &'static Scope) -> Self {
-        let hash = fnv1a(EVAL.as_bytes(), FNV_BASIS);
-        Self { identity: identity(hash, scope), name: "_b_eval", text: EVAL, scope, task: None }
-    }
-}
-
-/// A function that stands in a namespace sees its globals.
-const EVAL: &str = "def _b_eval(s):return eval(s)";
-
 /// What a deployed source is known by: its scope and its text.
-fn identity(hash: u64, scope: &Scope) -> u64 {
-    fnv1a(&hash.to_le_bytes(), scope_key(scope)) >> 2
+fn identity(task: &Task) -> u64 {
+    fnv1a(&task.hash.to_le_bytes(), scope_key(task.scope)) >> 2
 }
 
 /// What a namespace is known by: where it was written, and what its setups put into it.
-fn scope_key(scope: &Scope) -> u64 {
-    if scope.key.is_empty() {
+pub(super) fn scope_key(scope: &Scope) -> u64 {
+    if std::ptr::eq(scope, &agent::library::LIBRARY) {
+        return agent::OWN;
+    }
+    if std::ptr::eq(scope, &ADHOC) {
         return 0;
     }
-    let key = fnv1a(scope.key.as_bytes(), FNV_BASIS);
+    let key = fnv1a((scope.place)().as_bytes(), FNV_BASIS);
     scope.setups.iter().fold(key, |key, setup| fnv1a(&setup.hash.to_le_bytes(), key)) >> 2
 }
 

@@ -38,6 +38,11 @@ impl Job {
         self.reply.as_ref().is_some_and(|reply| !reply.is_closed())
     }
 
+    /// One that nobody waits for.
+    pub(super) fn unwatched(id: u64, call: Call, limit: Duration) -> Self {
+        Self { id, call, limit, deadline: Instant::now() + limit, sent: false, deployed: false, reply: None }
+    }
+
     /// How long after its deadline a caller waits at most for word of the board.
     pub(super) fn grace(&self) -> Duration {
         (self.limit / 8).clamp(Duration::from_millis(5), Duration::from_secs(2))
@@ -59,6 +64,11 @@ impl Job {
     pub(super) fn cancelled(&mut self, port: &str) {
         let error = Error::Cancelled { task: self.call.name().to_owned(), port: port.to_owned() };
         self.answer(Err(error));
+    }
+
+    /// What it is about was on the board before the last reset.
+    pub(super) fn gone(&mut self, port: &str) {
+        self.answer(Err(Error::Gone { what: self.call.name().to_owned(), port: port.to_owned() }));
     }
 
     pub(super) fn unknown(&mut self, port: &str, reason: &str) {

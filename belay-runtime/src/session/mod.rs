@@ -7,6 +7,7 @@ mod control;
 mod dispatch;
 mod epoch;
 mod exclusive;
+mod install;
 mod job;
 mod owner;
 mod queue;
@@ -34,7 +35,7 @@ pub use wire::Traffic;
 use crate::{
     agent::Capabilities,
     error::{Error, Result},
-    executor::{Call, Executor, Reply, Work},
+    executor::{Call, Executor, Reply, Table, Work},
     output::{CAPACITY, Output},
     task::Scope,
     transport::{Line, Trust},
@@ -84,6 +85,7 @@ pub(crate) struct Shared {
     commands: OnceLock<mpsc::WeakUnboundedSender<Command>>,
     /// The namespaces whose tasks have been called.
     scopes: Mutex<Vec<&'static Scope>>,
+    held: Arc<Table>,
 }
 
 impl Shared {
@@ -98,6 +100,7 @@ impl Shared {
             status: Status::new(),
             commands: OnceLock::new(),
             scopes: Mutex::default(),
+            held: Arc::new(Table::new(epoch::nonce())),
         }
     }
 
@@ -265,6 +268,11 @@ impl Session {
     #[must_use]
     pub fn statistics(&self) -> Statistics {
         self.shared.status.read()
+    }
+
+    /// What handles hold on the board.
+    pub(crate) fn held(&self) -> &Arc<Table> {
+        &self.shared.held
     }
 
     /// Hands a call over to whatever carries calls, and waits for what comes of it.

@@ -104,7 +104,7 @@ impl Actor {
 
     /// Enters the raw REPL and sees to it that the agent is there. A board that ignores Ctrl-C gets its line opened
     /// anew, which resets some.
-    async fn attach_again(&mut self, waiting: Option<u64>) -> Result<()> {
+    pub(super) async fn attach_again(&mut self, waiting: Option<u64>) -> Result<()> {
         let mut tried = "Ctrl-C and Ctrl-A".to_owned();
         let status = match self.resync(Instant::now() + self.limits.recover).await {
             Err(Error::Open { .. }) => {
@@ -136,7 +136,11 @@ impl Actor {
 
     /// Compares the epoch that was found with the one before.
     pub(super) fn note_epoch(&mut self, token: u32) {
-        if self.last_epoch.replace(token).is_some_and(|last| last != token) {
+        let last = self.last_epoch.replace(token);
+        if last != Some(token) {
+            self.scopes.clear();
+        }
+        if last.is_some_and(|last| last != token) {
             self.shared.status.resets.count();
             self.shared.status.tell(Event::Reset);
         }
