@@ -106,7 +106,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     }
 }
 
-/// A virtual ESP32 that hears two networks.
+/// A virtual ESP32 that hears two networks, and knows its pad untouched.
 async fn virtual_flat() -> std::result::Result<(sim::Board, Device), Box<dyn std::error::Error>> {
     let flat = sim::Board::start(&sim::Options::for_family("esp32").ok_or("no such family")?)?;
     let network = |ssid: &str, channel, rssi| sim::Network {
@@ -118,6 +118,8 @@ async fn virtual_flat() -> std::result::Result<(sim::Board, Device), Box<dyn std
     };
     flat.set_networks([network("the neighbours", 1, -81), network("home", 6, -62)]);
     let board = Device::builder().connect("virtual", flat.connect()).await?;
+    // The setup runs before the first task, and the pad is to be touched after it.
+    board.touched().await?;
     Ok((flat, board))
 }
 
