@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `device`, `call` | the handle that programs hold; the typed shell around an untyped call |
 //! | `stream` | a generator on a board as a stream |
-//! | `executor` | one call as a value; what calls leave on a board |
+//! | `executor` | one call as a value; the tower services that carry it; what calls leave on a board |
 //! | `session` | one board, one owner: the queue, what this boot of the board holds, stopping it |
 //! | `agent` | the Python that lives on the board |
 //! | `repl` | the raw REPL as a state machine without a socket and without a clock |
@@ -37,7 +37,7 @@ pub use board::Learned;
 pub use device::{Builder, Device};
 pub use error::{AfterTimeout, Error, Result};
 pub use exception::{Exception, Frame, Source};
-pub use executor::{Call, CallKind, Executor, Reply};
+pub use executor::{Call, CallKind, Executor, Reply, layers};
 pub use output::{Output, Printed};
 pub use repl::Way as WayOut;
 pub use session::{Session, Traffic};

@@ -48,6 +48,10 @@ pub(crate) struct Via {
 pub enum CallKind {
     /// Calling a task.
     Task,
+    /// Calling a task that is a generator, and asking it for its first items.
+    Open,
+    /// Asking a generator for more items.
+    Pull,
     /// Running Python that belongs to no task.
     Exec,
     /// Resetting the interpreter.
@@ -73,7 +77,9 @@ impl Call {
     #[must_use]
     pub fn kind(&self) -> CallKind {
         match &self.work {
-            Work::Task { .. } => CallKind::Task,
+            Work::Task { via: None, .. } => CallKind::Task,
+            Work::Task { via: Some(via), .. } if via.makes => CallKind::Open,
+            Work::Task { via: Some(_), .. } => CallKind::Pull,
             Work::Exec { .. } => CallKind::Exec,
             Work::SoftReset => CallKind::SoftReset,
         }
