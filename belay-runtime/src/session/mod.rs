@@ -92,6 +92,11 @@ impl Shared {
         &self.port
     }
 
+    /// What the board prints from now on; it ends when nobody holds this any more.
+    pub(crate) fn output(&self) -> Output {
+        Output::new(self.output.subscribe())
+    }
+
     /// How many calls wait for the board.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
@@ -167,6 +172,10 @@ impl Session {
         Self { edit: Some(edit), ..self.clone() }
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     pub(crate) fn executor(&self) -> &Executor {
         &self.executor
     }
@@ -195,7 +204,7 @@ impl Session {
     /// much it missed.
     #[must_use]
     pub fn output(&self) -> Output {
-        Output::new(self.shared.output.subscribe())
+        self.shared.output()
     }
 
     /// Runs Python on the board, in a namespace of its own that lives as long as this boot of the board.
