@@ -5,6 +5,7 @@
 //!
 //! | module | its one job |
 //! |---|---|
+//! | `blocking` | the same handle for programs without async |
 //! | `device`, `call` | the handle that programs hold; the typed shell around an untyped call |
 //! | `stream` | a generator on a board as a stream |
 //! | `executor` | one call as a value; the tower services that carry it; what calls leave on a board |
@@ -18,6 +19,7 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod agent;
+pub mod blocking;
 mod board;
 mod call;
 pub mod codec;

@@ -7,6 +7,7 @@ mod control;
 mod dispatch;
 mod epoch;
 mod exclusive;
+mod fetch;
 mod install;
 mod job;
 mod owner;
@@ -128,6 +129,11 @@ impl Shared {
         self.scopes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What the board prints from now on; it ends when nobody holds this any more.
+    pub(crate) fn output(&self) -> Output {
+        Output::new(self.output.subscribe())
+    }
+
     /// How many calls wait for the board.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
@@ -209,6 +215,10 @@ impl Session {
         Self { edit: Some(edit), ..self.clone() }
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     pub(crate) fn executor(&self) -> &Executor {
         &self.executor
     }
@@ -237,7 +247,7 @@ impl Session {
     /// much it missed.
     #[must_use]
     pub fn output(&self) -> Output {
-        Output::new(self.shared.output.subscribe())
+        self.shared.output()
     }
 
     /// How the session is now.
