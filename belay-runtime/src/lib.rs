@@ -5,8 +5,10 @@
 //!
 //! | module | its one job |
 //! |---|---|
+//! | `blocking` | the same handle for programs without async |
 //! | `device`, `call` | the handle that programs hold; the typed shell around an untyped call |
-//! | `executor` | one call as a value |
+//! | `stream` | a generator on a board as a stream |
+//! | `executor` | one call as a value; the tower services that carry it; what calls leave on a board |
 //! | `session` | one board, one owner: the queue, what this boot of the board holds, stopping it |
 //! | `agent` | the Python that lives on the board |
 //! | `repl` | the raw REPL as a state machine without a socket and without a clock |
@@ -17,6 +19,7 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod agent;
+pub mod blocking;
 mod board;
 mod call;
 pub mod codec;
@@ -27,6 +30,7 @@ mod executor;
 mod output;
 mod repl;
 mod session;
+mod stream;
 mod task;
 mod transport;
 
@@ -35,10 +39,11 @@ pub use board::Learned;
 pub use device::{Builder, Device};
 pub use error::{AfterTimeout, Error, Result};
 pub use exception::{Exception, Frame, Source};
-pub use executor::{Call, CallKind, Executor, Reply};
+pub use executor::{Call, CallKind, Executor, Reply, layers};
 pub use output::{Output, Printed};
 pub use repl::Way as WayOut;
 pub use session::{Session, Traffic};
+pub use stream::Streaming;
 pub use transport::{Line, Trust};
 
 /// What expansions of the macros name. Not for programs: it changes without notice.
@@ -46,6 +51,7 @@ pub use transport::{Line, Trust};
 pub mod __private {
     pub use crate::{
         call::{Args, Argument, Outcome, Returns, call, decode},
+        stream::{Streaming, stream},
         task::{Kind, Origin, Scope, Task},
     };
 }

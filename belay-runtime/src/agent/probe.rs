@@ -96,7 +96,7 @@ impl Capabilities {
     }
 
     /// Whether the full agent runs here and leaves room for tasks.
-    pub(super) fn holds_full_agent(&self) -> bool {
+    pub(crate) fn holds_full_agent(&self) -> bool {
         self.compile && self.full_modules && self.has("struct") && self.free_heap >= SMALLEST_HEAP_FOR_FULL
     }
 
@@ -229,9 +229,13 @@ const MODULE_FLAGS: [(&str, u32); 8] = [
     ("zlib", 8),
 ];
 
+/// `{}` names the board, `{:#}` says all that is known of it.
 impl std::fmt::Display for Capabilities {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {} on {}", self.implementation, self.version, self.platform)?;
+        if !f.alternate() {
+            return Ok(());
+        }
         match self.raw_paste {
             Some(window) => write!(f, ", raw-paste with windows of {window} bytes")?,
             None => f.write_str(", no raw-paste")?,
