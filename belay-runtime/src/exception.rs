@@ -178,8 +178,9 @@ fn defines(task: &Task, function: &str) -> bool {
 
 impl Display for Exception {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What called the task is the agent's business.
-        let first = self.frames.iter().position(|frame| frame.source.is_some()).unwrap_or(0);
+        // What called the task is the agent's business; its own sources have no name.
+        let first = self.frames.iter().position(|frame| frame.source.is_some());
+        let first = first.or_else(|| self.frames.iter().position(|frame| frame.file != "<string>")).unwrap_or(0);
         let frames = self.frames.get(first..).unwrap_or_default();
         if !frames.is_empty() {
             writeln!(f, "{HEADER}")?;
