@@ -70,8 +70,9 @@
 
 pub use belay_macros::{device, setup, task, teardown, thread};
 pub use belay_runtime::{
-    AfterTimeout, Builder, Call, CallKind, Capabilities, Device, Error, Exception, Executor, Frame, Line, Output,
-    Printed, Reply, Result, Session, Source, Traffic, Trust, codec,
+    AfterTimeout, Builder, Call, CallKind, Capabilities, CtrlC, Device, Error, Exception, Executor, Frame, Learned,
+    Line, Output, Preset, Printed, Profile, Progress, Repairs, Reply, Reset, Result, Session, Source, Step, Traffic,
+    Transfer, Trust, WayOut, codec,
 };
 
 /// Virtual boards, for programs that set what a sensor reads, see what a pin did, or let other programs in.

@@ -17,13 +17,14 @@ use crate::{
     task::{Kind, Task},
 };
 
-/// How many calls are handed to the board before the first of them has answered.
-const MOST_IN_FLIGHT: usize = 16;
-
 impl Actor {
     /// Hands over what can be handed over.
     pub(super) async fn start_ready(&mut self) {
-        while self.ping.is_none() && !self.doubtful && !self.queue.is_empty() && self.flying.len() < MOST_IN_FLIGHT {
+        while self.ping.is_none()
+            && !self.doubtful
+            && !self.queue.is_empty()
+            && self.flying.len() < self.limits.in_flight.max(1)
+        {
             if self.epoch.as_ref().is_none_or(|epoch| epoch.locked) && !self.flying.is_empty() {
                 return;
             }
@@ -78,6 +79,7 @@ impl Actor {
 
     /// Sends a call, unless it has to wait for those in flight: then it comes back.
     async fn hand_over(&mut self, job: Job, body: Body) -> Option<Job> {
+        let body = self.packed(body);
         let (Some(wire), Some(epoch)) = (&mut self.wire, &mut self.epoch) else { return Some(job) };
         let id = job.id;
         let n = epoch.calls + 1;

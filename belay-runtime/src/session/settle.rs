@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::{
     actor::{Actor, Flying},
     epoch::nonce,
+    wire::count,
 };
 use crate::{
     agent::{self, Status},
@@ -56,6 +57,8 @@ impl Actor {
     fn on_reply(&mut self, id: u64, payload: Vec<u8>) {
         let Some(at) = self.flying.iter().position(|f| f.job.id == id) else { return };
         if payload == REFUSED {
+            count(&self.shared.counts.refused);
+            count(&self.shared.counts.resent);
             // An interrupt that nobody asked for: greet the agent, then send this one again.
             if let Some(epoch) = &mut self.epoch {
                 epoch.locked = true;
