@@ -5,8 +5,10 @@
 //!
 //! | module | its one job |
 //! |---|---|
+//! | `blocking` | the same handle for programs without async |
 //! | `device`, `call` | the handle that programs hold; the typed shell around an untyped call |
-//! | `executor` | one call as a value |
+//! | `stream` | a generator on a board as a stream |
+//! | `executor` | one call as a value; the tower services that carry it; what calls leave on a board |
 //! | `session` | one board, one owner: the queue, what this boot of the board holds, stopping it |
 //! | `agent` | the Python that lives on the board |
 //! | `repl` | the raw REPL as a state machine without a socket and without a clock |
@@ -18,6 +20,7 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod agent;
+pub mod blocking;
 mod board;
 mod call;
 pub mod codec;
@@ -30,6 +33,7 @@ mod preset;
 mod progress;
 mod repl;
 mod session;
+mod stream;
 mod task;
 mod trace;
 #[cfg(test)]
@@ -41,12 +45,13 @@ pub use board::{CtrlC, Learned, Profile, Reset, Step};
 pub use device::{Builder, Device};
 pub use error::{AfterTimeout, Error, Result};
 pub use exception::{Exception, Frame, Source};
-pub use executor::{Call, CallKind, Executor, Reply};
+pub use executor::{Call, CallKind, Executor, Reply, layers};
 pub use output::{Output, Printed};
 pub use preset::Preset;
 pub use progress::{Progress, Transfer};
 pub use repl::Way as WayOut;
 pub use session::{Repairs, Session, Traffic};
+pub use stream::Streaming;
 pub use transport::{Line, Trust};
 
 /// What expansions of the macros name. Not for programs: it changes without notice.
@@ -54,6 +59,7 @@ pub use transport::{Line, Trust};
 pub mod __private {
     pub use crate::{
         call::{Args, Argument, Outcome, Returns, call, decode},
+        stream::{Streaming, stream},
         task::{Kind, Origin, Scope, Task},
     };
 }

@@ -34,7 +34,7 @@ fn task(name: &'static str, source: &'static str) -> &'static Task {
 async fn call(device: &Device, task: &'static Task, n: u32) -> crate::Result<Vec<u8>> {
     let mut args = Args::new();
     args.push(&n).unwrap();
-    let work = Work::Task { task, args: Arc::new(args) };
+    let work = Work::Task { task, args: Arc::new(args), via: None };
     Ok(device.session().carry(Call::new(work)).await?.into_payload())
 }
 

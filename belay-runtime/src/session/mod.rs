@@ -4,6 +4,7 @@ mod actor;
 mod attach;
 mod dispatch;
 mod epoch;
+mod fetch;
 mod install;
 mod job;
 mod owner;
@@ -28,7 +29,7 @@ use crate::{
     agent::Capabilities,
     board::Learned,
     error::Result,
-    executor::{Call, Executor, Reply, Work},
+    executor::{Call, Executor, Reply, Table, Work},
     output::{CAPACITY, Output},
     preset::Preset,
     progress::{Progress, Reporter},
@@ -88,6 +89,7 @@ pub(crate) struct Shared {
     capabilities: Mutex<Option<Capabilities>>,
     learned: Mutex<Option<Learned>>,
     progress: Reporter,
+    held: Arc<Table>,
 }
 
 impl Shared {
@@ -101,12 +103,18 @@ impl Shared {
             capabilities: Mutex::new(None),
             learned: Mutex::new(None),
             progress: Reporter::new(),
+            held: Arc::new(Table::new(epoch::nonce())),
         }
     }
 
     /// What the board is called in messages.
     pub(crate) fn port(&self) -> &str {
         &self.port
+    }
+
+    /// What the board prints from now on; it ends when nobody holds this any more.
+    pub(crate) fn output(&self) -> Output {
+        Output::new(self.output.subscribe())
     }
 
     /// How many calls wait for the board.
@@ -184,6 +192,10 @@ impl Session {
         Self { edit: Some(edit), ..self.clone() }
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     pub(crate) fn executor(&self) -> &Executor {
         &self.executor
     }
@@ -231,7 +243,7 @@ impl Session {
     /// much it missed.
     #[must_use]
     pub fn output(&self) -> Output {
-        Output::new(self.shared.output.subscribe())
+        self.shared.output()
     }
 
     /// Runs Python on the board, in a namespace of its own that lives as long as this boot of the board.
@@ -250,6 +262,11 @@ impl Session {
     /// exits instead.
     pub async fn soft_reset(&self) -> Result<()> {
         self.carry(Call::new(Work::SoftReset)).await.map(drop)
+    }
+
+    /// What handles hold on the board.
+    pub(crate) fn held(&self) -> &Arc<Table> {
+        &self.shared.held
     }
 
     /// Hands a call over to whatever carries calls, and waits for what comes of it.

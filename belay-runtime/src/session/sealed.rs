@@ -31,6 +31,8 @@ const MOST_ATTEMPTS: u32 = 50;
 const INFLATING: u32 = 200_000;
 /// How long a board that is being pasted to gives no credit before something is taken for lost.
 const STARVED: Duration = Duration::from_secs(1);
+/// How often a reply is lost before it is fetched in slices.
+const MOST_REPLIES_LOST: u32 = 3;
 
 /// Why a request has no answer.
 pub(super) enum Fault {
@@ -45,6 +47,15 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         Self::Error(error)
     }
+}
+
+/// What to do about a reply that comes damaged again and again.
+#[derive(Clone, Copy)]
+pub(super) enum Damaged {
+    /// Have it written again: it is short.
+    Repeat,
+    /// Fetch it in slices.
+    Fetch,
 }
 
 /// What became of a request that did not answer.
@@ -94,10 +105,7 @@ impl Actor {
                 Some(window) if whole.len() + 8 > usize::from(window) * 2 => self.learned.step,
                 None if verifies && whole.len() > self.learned.piece => Step::Pieces,
                 // It fits the board's input: there is nothing to go down.
-                _ => {
-                    let outcome = self.whole(id, whole, what, until, MOST_ATTEMPTS).await?;
-                    return outcome.ok_or_else(|| self.damaged(what, &["one write".into()]));
-                }
+                _ => return self.whole(id, whole, what, until, Damaged::Fetch).await,
             };
             let begun = Instant::now();
             let outcome = if step == Step::Pieces {
@@ -105,7 +113,7 @@ impl Actor {
             } else {
                 let pace = Pace::of(step, window.unwrap_or(0));
                 self.set_pace(pace);
-                let outcome = self.whole(id, whole, what, until, 1).await;
+                let outcome = self.attempts(id, whole, what, until, Damaged::Fetch, 1).await;
                 self.set_pace(None);
                 outcome
             };
@@ -118,7 +126,7 @@ impl Actor {
                 return Ok(answer);
             }
             tried.push(step.to_string());
-            let Some(next) = step.slower() else { return Err(self.damaged(what, &tried)) };
+            let Some(next) = step.slower() else { return Err(self.never_whole(what, &tried)) };
             tracing::debug!(port = self.shared.port, what, %step, %next, "a transfer did not arrive whole");
             self.learned.transfer_was_bad(next);
             if next == Step::Pieces && !verifies {
@@ -152,7 +160,9 @@ impl Actor {
             let (piece, after) = rest.split_at(self.learned.piece.min(rest.len()));
             let request = agent::piece(piece, rest.len() == long.len(), raw);
             let id = self.next_id();
-            let Some(answer) = self.whole(id, &request, what, until, MOST_ATTEMPTS).await? else { return Ok(None) };
+            let Some(answer) = self.attempts(id, &request, what, until, Damaged::Repeat, MOST_ATTEMPTS).await? else {
+                return Ok(None);
+            };
             if Exception::from_reply(&answer).is_some() {
                 // The heap may be full.
                 return Ok(Some(answer));
@@ -160,20 +170,34 @@ impl Actor {
             rest = after;
             self.reached(long.len() - rest.len());
         }
-        self.whole(id, &last, what, until, MOST_ATTEMPTS).await
+        self.attempts(id, &last, what, until, Damaged::Fetch, MOST_ATTEMPTS).await
     }
 
-    /// A request in one, with so many attempts as long as it is known not to have run. `None`: it did not run, because
-    /// all of them were damaged on the way.
-    async fn whole(
+    /// A request in one, tried until it is known to have arrived.
+    pub(super) async fn whole(
         &mut self,
         id: u64,
         body: &[u8],
         what: &str,
         until: Instant,
+        damaged: Damaged,
+    ) -> Result<Vec<u8>, Fault> {
+        let outcome = self.attempts(id, body, what, until, damaged, MOST_ATTEMPTS).await?;
+        outcome.ok_or_else(|| self.never_whole(what, &["one write".into()]))
+    }
+
+    /// A request in one, with so many attempts as long as it is known not to have run. `None`: it did not run, because
+    /// all of them were damaged on the way.
+    async fn attempts(
+        &mut self,
+        id: u64,
+        body: &[u8],
+        what: &str,
+        until: Instant,
+        damaged: Damaged,
         attempts: u32,
     ) -> Result<Option<Vec<u8>>, Fault> {
-        let (mut again, mut refused) = (false, false);
+        let (mut again, mut refused, mut replies_lost) = (false, false, 0);
         let mut sent = 0;
         for _ in 0..MOST_ATTEMPTS {
             if !again && sent >= attempts {
@@ -222,6 +246,13 @@ impl Actor {
                 Fate::Ran => true,
                 Fate::DidNotRun => false,
             };
+            replies_lost += u32::from(again);
+            if let (Damaged::Fetch, MOST_REPLIES_LOST.., Some(epoch)) = (damaged, replies_lost, &mut self.epoch)
+                && epoch.verifies()
+            {
+                epoch.calls = n;
+                return self.fetch(id, what, until).await.map(Some);
+            }
         }
         Ok(None)
     }
@@ -374,7 +405,7 @@ impl Actor {
         }
     }
 
-    fn damaged(&self, what: &str, tried: &[String]) -> Fault {
+    fn never_whole(&self, what: &str, tried: &[String]) -> Fault {
         let reason = format!("{what} was damaged on the way each time (tried {}): check the cable", tried.join(", "));
         Error::Protocol { port: self.shared.port.clone(), reason }.into()
     }
