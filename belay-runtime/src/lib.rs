@@ -50,7 +50,7 @@ pub use output::{Output, Printed};
 pub use preset::Preset;
 pub use progress::{Progress, Transfer};
 pub use repl::Way as WayOut;
-pub use session::{Repairs, Session, Traffic};
+pub use session::{Event, Events, Exclusive, Repairs, Session, State, Statistics, Traffic};
 pub use stream::Streaming;
 pub use transport::{Line, Trust};
 

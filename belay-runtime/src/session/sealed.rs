@@ -283,7 +283,7 @@ impl Actor {
                 (false, false) => until,
             };
             match self.next(Some(wake)).await {
-                Next::Changed if self.is_abandoned(attempt.id) => return Ok(true),
+                Next::Changed if self.is_unwanted(attempt.id) => return Ok(true),
                 Next::Changed => {}
                 Next::TimeUp if Instant::now() >= until => return Ok(true),
                 Next::TimeUp if attempt.answer.is_some() || attempt.refused => return Ok(false),
@@ -393,6 +393,9 @@ impl Actor {
                 AfterTimeout::Interrupting
             }
         };
+        if self.asked.interrupts() {
+            return Fault::Error(Error::Cancelled { task: what.to_owned(), port });
+        }
         Fault::Error(Error::TimedOut { what: what.to_owned(), port, limit, board })
     }
 
