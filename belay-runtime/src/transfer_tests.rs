@@ -200,7 +200,7 @@ async fn capabilities_say_what_the_board_is_and_what_its_line_is_like() {
     let board = Board::start(&options("pico")).unwrap();
     let device = Device::builder().preset(Preset::DEVELOPMENT).connect("pico", board.connect()).await.unwrap();
     let found = device.session().capabilities().unwrap();
-    println!("{found}");
+    println!("{found:#}");
     assert_eq!((found.raw_paste, found.input_credit, found.trust), (Some(128), 256, Trust::Trusted));
     assert_eq!(found.unique_id.as_deref(), Some("e6614104031f672c"));
     assert!(found.has("deflate") && found.has("binascii") && found.turn_time.is_some());
