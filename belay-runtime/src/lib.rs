@@ -42,7 +42,7 @@ pub use exception::{Exception, Frame, Source};
 pub use executor::{Call, CallKind, Executor, Reply, layers};
 pub use output::{Output, Printed};
 pub use repl::Way as WayOut;
-pub use session::{Session, Traffic};
+pub use session::{Event, Events, Exclusive, Session, State, Statistics, Traffic};
 pub use stream::Streaming;
 pub use transport::{Line, Trust};
 
