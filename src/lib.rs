@@ -70,8 +70,8 @@
 
 pub use belay_macros::{device, setup, task, teardown, thread};
 pub use belay_runtime::{
-    AfterTimeout, Builder, Call, CallKind, Capabilities, Device, Error, Exception, Executor, Frame, Line, Output,
-    Printed, Reply, Result, Session, Source, Streaming, Traffic, Trust, codec,
+    AfterTimeout, Builder, Call, CallKind, Capabilities, Device, Error, Exception, Executor, Frame, Line, Object,
+    Output, Printed, Reply, Result, Session, Source, Streaming, Thread, Traffic, Trust, codec,
 };
 /// What a task that yields gives back. `futures_core`'s, which all of async Rust knows.
 pub use futures_core::Stream;

@@ -6,7 +6,7 @@
 //! | module | its one job |
 //! |---|---|
 //! | `device`, `call` | the handle that programs hold; the typed shell around an untyped call |
-//! | `stream` | a generator on a board as a stream |
+//! | `stream`, `thread`, `object` | what stays on a board: generators, running threads, objects |
 //! | `executor` | one call as a value; what calls leave on a board |
 //! | `session` | one board, one owner: the queue, what this boot of the board holds, stopping it |
 //! | `agent` | the Python that lives on the board |
@@ -25,11 +25,13 @@ mod device;
 mod error;
 mod exception;
 mod executor;
+mod object;
 mod output;
 mod repl;
 mod session;
 mod stream;
 mod task;
+mod thread;
 mod transport;
 
 pub use agent::Capabilities;
@@ -38,10 +40,12 @@ pub use device::{Builder, Device};
 pub use error::{AfterTimeout, Error, Result};
 pub use exception::{Exception, Frame, Source};
 pub use executor::{Call, CallKind, Executor, Reply};
+pub use object::Object;
 pub use output::{Output, Printed};
 pub use repl::Way as WayOut;
 pub use session::{Session, Traffic};
 pub use stream::Streaming;
+pub use thread::Thread;
 pub use transport::{Line, Trust};
 
 /// What expansions of the macros name. Not for programs: it changes without notice.
@@ -51,5 +55,6 @@ pub mod __private {
         call::{Args, Argument, Outcome, Returns, call, decode},
         stream::{Streaming, stream},
         task::{Kind, Origin, Scope, Task},
+        thread::thread,
     };
 }

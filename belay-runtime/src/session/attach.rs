@@ -55,8 +55,7 @@ impl Actor {
 
     /// Takes over what the agent said.
     pub(super) fn adopt(&mut self, present: Present) {
-        let known = self.epoch.take();
-        let epoch = Epoch::new(present, known);
+        let epoch = Epoch::new(present);
         if let Some(wire) = &mut self.wire {
             match epoch.capabilities.raw_paste {
                 Some(window) => {

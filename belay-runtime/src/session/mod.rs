@@ -24,6 +24,9 @@ use tokio::sync::{broadcast, mpsc};
 pub(crate) use owner::Owner;
 pub use wire::Traffic;
 
+/// The namespace of programs that are no tasks.
+pub(crate) const AD_HOC: u64 = 0;
+
 use crate::{
     agent::Capabilities,
     error::Result,
