@@ -54,6 +54,7 @@
 //! # Features
 //!
 //! - `syntax` (default): Python is parsed, checked and made smaller when the program is compiled.
+//! - `retry`: `layers::Retry`, a policy for tower's retry layer. It brings `futures-util`.
 //! - `sim`: virtual boards in this process. In a debug build Python runs some eighty times slower there unless the
 //!   interpreter is optimised, by five lines in the workspace's `Cargo.toml`:
 //!
@@ -71,7 +72,7 @@
 pub use belay_macros::{device, setup, task, teardown, thread};
 pub use belay_runtime::{
     AfterTimeout, Builder, Call, CallKind, Capabilities, Device, Error, Exception, Executor, Frame, Line, Object,
-    Output, Printed, Reply, Result, Session, Source, Streaming, Thread, Traffic, Trust, codec,
+    Output, Printed, Reply, Result, Session, Source, Streaming, Thread, Traffic, Trust, blocking, codec, layers,
 };
 /// What a task that yields gives back. `futures_core`'s, which all of async Rust knows.
 pub use futures_core::Stream;
@@ -82,3 +83,10 @@ pub use belay_sim as sim;
 
 #[doc(hidden)]
 pub use belay_runtime::__private;
+
+/// The chapters of `docs/`: their examples are compiled and run.
+#[cfg(doctest)]
+mod docs {
+    #[doc = include_str!("../docs/executors.md")]
+    struct Executors;
+}

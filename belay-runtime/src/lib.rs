@@ -5,9 +5,10 @@
 //!
 //! | module | its one job |
 //! |---|---|
+//! | `blocking` | the same handle for programs without async |
 //! | `device`, `call` | the handle that programs hold; the typed shell around an untyped call |
 //! | `stream`, `thread`, `object` | what stays on a board: generators, running threads, objects |
-//! | `executor` | one call as a value; what calls leave on a board |
+//! | `executor` | one call as a value; the tower services that carry it; what calls leave on a board |
 //! | `session` | one board, one owner: the queue, what this boot of the board holds, stopping it |
 //! | `agent` | the Python that lives on the board |
 //! | `repl` | the raw REPL as a state machine without a socket and without a clock |
@@ -18,6 +19,7 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod agent;
+pub mod blocking;
 mod board;
 mod call;
 pub mod codec;
@@ -39,7 +41,7 @@ pub use board::Learned;
 pub use device::{Builder, Device};
 pub use error::{AfterTimeout, Error, Result};
 pub use exception::{Exception, Frame, Source};
-pub use executor::{Call, CallKind, Executor, Reply};
+pub use executor::{Call, CallKind, Executor, Reply, layers};
 pub use object::Object;
 pub use output::{Output, Printed};
 pub use repl::Way as WayOut;

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::Held;
 use crate::{
-    agent::library::Function,
+    agent::library::{Function, OBJ, THREAD},
     codec::args::{Args, LiteralOptions},
     error::{AfterTimeout, Error},
     task::{FNV_BASIS, Task, fnv1a},
@@ -48,6 +48,14 @@ pub(crate) struct Via {
 pub enum CallKind {
     /// Calling a task.
     Task,
+    /// Calling a task that is a generator, and asking it for its first items.
+    Open,
+    /// Asking a generator for more items.
+    Pull,
+    /// Starting a thread, or asking for it.
+    Thread,
+    /// Making, asking or calling an object that stays on the board.
+    Object,
     /// Running Python that belongs to no task.
     Exec,
     /// Resetting the interpreter.
@@ -73,7 +81,13 @@ impl Call {
     #[must_use]
     pub fn kind(&self) -> CallKind {
         match &self.work {
-            Work::Task { .. } => CallKind::Task,
+            Work::Task { via: None, .. } => CallKind::Task,
+            Work::Task { via: Some(via), .. } => match via {
+                Via { function, .. } if std::ptr::eq(*function, &THREAD) => CallKind::Thread,
+                Via { function, .. } if std::ptr::eq(*function, &OBJ) => CallKind::Object,
+                Via { makes: true, .. } => CallKind::Open,
+                Via { makes: false, .. } => CallKind::Pull,
+            },
             Work::Exec { .. } => CallKind::Exec,
             Work::SoftReset => CallKind::SoftReset,
         }

@@ -2,6 +2,7 @@
 
 mod call;
 mod held;
+pub mod layers;
 mod stack;
 
 use std::{

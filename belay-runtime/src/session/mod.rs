@@ -4,6 +4,7 @@ mod actor;
 mod attach;
 mod dispatch;
 mod epoch;
+mod fetch;
 mod install;
 mod job;
 mod owner;
@@ -94,6 +95,11 @@ impl Shared {
         &self.port
     }
 
+    /// What the board prints from now on; it ends when nobody holds this any more.
+    pub(crate) fn output(&self) -> Output {
+        Output::new(self.output.subscribe())
+    }
+
     /// How many calls wait for the board.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
@@ -169,6 +175,10 @@ impl Session {
         Self { edit: Some(edit), ..self.clone() }
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     pub(crate) fn executor(&self) -> &Executor {
         &self.executor
     }
@@ -197,7 +207,7 @@ impl Session {
     /// much it missed.
     #[must_use]
     pub fn output(&self) -> Output {
-        Output::new(self.shared.output.subscribe())
+        self.shared.output()
     }
 
     /// Runs Python on the board, in a namespace of its own that lives as long as this boot of the board.

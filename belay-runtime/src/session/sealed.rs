@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_millis(150);
 /// The slowest line that is reckoned with: 9,600 baud.
 const SLOWEST_BYTE: Duration = Duration::from_micros(1100);
 const MOST_ATTEMPTS: u32 = 50;
+/// How often a reply is lost before it is fetched in slices.
+const MOST_REPLIES_LOST: u32 = 3;
 
 /// Why a request has no answer.
 pub(super) enum Fault {
@@ -36,6 +38,15 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         Self::Error(error)
     }
+}
+
+/// What to do about a reply that comes damaged again and again.
+#[derive(Clone, Copy)]
+pub(super) enum Damaged {
+    /// Have it written again: it is short.
+    Repeat,
+    /// Fetch it in slices.
+    Fetch,
 }
 
 /// What became of a request that did not answer.
@@ -65,7 +76,7 @@ impl Actor {
             {
                 epoch.capabilities.raw_literals
             }
-            _ => return self.whole(id, &whole, what, until).await,
+            _ => return self.whole(id, &whole, what, until, Damaged::Fetch).await,
         };
         let (long, last) = body.in_pieces();
         let mut rest = long.as_slice();
@@ -73,18 +84,25 @@ impl Actor {
             let (piece, after) = rest.split_at(self.learned.piece.min(rest.len()));
             let request = agent::piece(piece, rest.len() == long.len(), raw);
             let id = self.next_id();
-            let answer = self.whole(id, &request, what, until).await?;
+            let answer = self.whole(id, &request, what, until, Damaged::Repeat).await?;
             if Exception::from_reply(&answer).is_some() {
                 // The heap may be full.
                 return Ok(answer);
             }
             rest = after;
         }
-        self.whole(id, &last, what, until).await
+        self.whole(id, &last, what, until, Damaged::Fetch).await
     }
 
-    async fn whole(&mut self, id: u64, body: &[u8], what: &str, until: Instant) -> Result<Vec<u8>, Fault> {
-        let (mut again, mut refused) = (false, false);
+    pub(super) async fn whole(
+        &mut self,
+        id: u64,
+        body: &[u8],
+        what: &str,
+        until: Instant,
+        damaged: Damaged,
+    ) -> Result<Vec<u8>, Fault> {
+        let (mut again, mut refused, mut replies_lost) = (false, false, 0);
         for _ in 0..MOST_ATTEMPTS {
             let epoch = self.epoch.as_ref().ok_or(Fault::Gone)?;
             let n = epoch.calls + 1;
@@ -117,6 +135,13 @@ impl Actor {
                 Fate::Ran => true,
                 Fate::DidNotRun => false,
             };
+            replies_lost += u32::from(again);
+            if let (Damaged::Fetch, MOST_REPLIES_LOST.., Some(epoch)) = (damaged, replies_lost, &mut self.epoch)
+                && epoch.verifies()
+            {
+                epoch.calls = n;
+                return self.fetch(id, what, until).await;
+            }
         }
         Err(self.protocol(format!("{what}: {MOST_ATTEMPTS} attempts were damaged on the way")).into())
     }
