@@ -10,7 +10,8 @@ use crate::{
     codec::{EncodeError, args::Args, reply},
     error::{Error, Result},
     executor::{Call, Held, Via, Work},
-    session::{AD_HOC, Session},
+    session::{ADHOC, Session, scope_key},
+    task::Scope,
 };
 
 /// A Python object that stays on the board.
@@ -45,10 +46,22 @@ impl Session {
     /// # Errors
     /// [`Error::Exception`] if it raises, and whatever a call can fail with.
     pub async fn object(&self, expression: &str) -> Result<Object> {
+        self.make(expression, &ADHOC).await
+    }
+
+    /// A handle to what a Python expression gives in the namespace of a trait, named as for [`exec_in`](Self::exec_in).
+    ///
+    /// # Errors
+    /// As [`object`](Self::object) and [`exec_in`](Self::exec_in).
+    pub async fn object_in(&self, namespace: &str, expression: &str) -> Result<Object> {
+        self.make(expression, self.namespace(namespace)?).await
+    }
+
+    async fn make(&self, expression: &str, scope: &'static Scope) -> Result<Object> {
         let expression = expression.trim();
         let held = Arc::new(Held::new(self.held()));
         let object = Object { session: self.clone(), held, name: expression.to_owned() };
-        object.send(&object.name, true, |args| write(args, 0, Op::Make, expression, &AD_HOC)).await?;
+        object.send(&object.name, true, |args| write(args, 0, Op::Make, expression, &scope_key(scope))).await?;
         Ok(object)
     }
 }
