@@ -7,14 +7,15 @@
 //! |---|---|
 //! | `blocking` | the same handle for programs without async |
 //! | `device`, `call` | the handle that programs hold; the typed shell around an untyped call |
-//! | `stream` | a generator on a board as a stream |
+//! | `stream`, `thread`, `object` | what stays on a board: generators, running threads, objects |
 //! | `executor` | one call as a value; the tower services that carry it; what calls leave on a board |
 //! | `session` | one board, one owner: the queue, what this boot of the board holds, stopping it |
 //! | `agent` | the Python that lives on the board |
 //! | `repl` | the raw REPL as a state machine without a socket and without a clock |
 //! | `codec`, `exception` | Rust values ↔ Python text and MessagePack; tracebacks |
 //! | `transport` | lines: serial, TCP, programs, virtual boards |
-//! | `task`, `error`, `output` | as named |
+//! | `board` | what is known of families of boards and was learned of one |
+//! | `task`, `error`, `output`, `progress`, `preset`, `trace` | as named |
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
@@ -27,23 +28,34 @@ mod device;
 mod error;
 mod exception;
 mod executor;
+mod object;
 mod output;
+mod preset;
+mod progress;
 mod repl;
 mod session;
 mod stream;
 mod task;
+mod thread;
+mod trace;
+#[cfg(test)]
+mod transfer_tests;
 mod transport;
 
 pub use agent::Capabilities;
-pub use board::Learned;
+pub use board::{CtrlC, Learned, Profile, Reset, Step};
 pub use device::{Builder, Device};
 pub use error::{AfterTimeout, Error, Result};
 pub use exception::{Exception, Frame, Source};
 pub use executor::{Call, CallKind, Executor, Reply, layers};
+pub use object::Object;
 pub use output::{Output, Printed};
+pub use preset::Preset;
+pub use progress::{Progress, Transfer};
 pub use repl::Way as WayOut;
-pub use session::{Event, Events, Exclusive, Session, State, Statistics, Traffic};
+pub use session::{Event, Events, Exclusive, Repairs, Session, State, Statistics, Traffic};
 pub use stream::Streaming;
+pub use thread::Thread;
 pub use transport::{Line, Trust};
 
 /// What expansions of the macros name. Not for programs: it changes without notice.
@@ -53,5 +65,6 @@ pub mod __private {
         call::{Args, Argument, Outcome, Returns, call, decode},
         stream::{Streaming, stream},
         task::{Kind, Origin, Scope, Task},
+        thread::thread,
     };
 }
