@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use belay::{Device, Result};
+use belay::{Device, Result, Stream};
 use serde::{Deserialize, Serialize};
 
 /// One reading, as a dict on the board.
@@ -18,7 +18,7 @@ pub(crate) trait Suite {
     #[belay::setup]
     async fn open(&self) -> Result<()> {
         r#"
-        runs = 0
+        runs = ended = 0
         "#
     }
 
@@ -30,6 +30,24 @@ pub(crate) trait Suite {
         runs += 1
         return runs
         "#
+    }
+
+    /// Items of a generator, which is counted when it ends.
+    #[belay::task]
+    fn items(&self, n: u32) -> impl Stream<Item = Result<u32>> {
+        r#"
+        global ended
+        try:
+            for i in range(n):
+                yield i
+        finally:
+            ended += 1
+        "#
+    }
+
+    #[belay::task]
+    async fn closed(&self) -> Result<u32> {
+        "return ended"
     }
 
     #[belay::task]
