@@ -10,6 +10,7 @@ mod exclusive;
 mod fetch;
 mod install;
 mod job;
+mod modules;
 mod owner;
 mod queue;
 mod reach;
@@ -28,6 +29,8 @@ use std::{
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+pub(crate) use adhoc::ADHOC;
+pub(crate) use epoch::scope_key;
 pub use exclusive::Exclusive;
 pub(crate) use owner::Owner;
 pub use status::{Event, Events, State, Statistics};
