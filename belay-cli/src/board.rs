@@ -1,8 +1,8 @@
 //! A board in the hands of one verb: opened with progress, printed as it prints, stopped by Ctrl-C.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
-use belay::{Device, Output, Printed};
+use belay::{Builder, Device, Output, Printed};
 use serde_json::json;
 
 use crate::{
@@ -28,8 +28,17 @@ impl args::Port {
 
     /// Opens the board. Ctrl-C gives up.
     pub(crate) async fn open(&self, timeout: Option<Duration>, terminal: &Terminal) -> Result<Device, Failure> {
+        self.open_with(Device::builder().call_timeout(timeout.unwrap_or(LONGEST)), terminal).await
+    }
+
+    /// Opens the board, and writes down every byte from the first on.
+    pub(crate) async fn open_traced(&self, file: &Path, terminal: &Terminal) -> Result<Device, Failure> {
+        self.open_with(Device::builder().call_timeout(LONGEST).trace(file), terminal).await
+    }
+
+    async fn open_with(&self, builder: Builder, terminal: &Terminal) -> Result<Device, Failure> {
         let spec = self.spec()?;
-        let opening = Device::builder().call_timeout(timeout.unwrap_or(LONGEST)).open(spec);
+        let opening = builder.open(spec);
         let what = format!("opening {spec}");
         tokio::select! {
             opened = terminal.during(&what, opening) => Ok(opened?),
@@ -69,6 +78,19 @@ pub(crate) async fn with<T>(
     };
     printer.rest(&mut output)?;
     outcome
+}
+
+/// Does something with the board that prints nothing for people. Ctrl-C stops the board.
+pub(crate) async fn quietly<T>(device: &Device, work: impl Future<Output = belay::Result<T>>) -> Result<T, Failure> {
+    // The work is dropped before the board is asked whether it has stopped.
+    let outcome = tokio::select! {
+        done = work => Some(done),
+        () = interrupted() => None,
+    };
+    match outcome {
+        Some(done) => done.map_err(Failure::from),
+        None => Err(Failure::Stopped(Some(stopped(device).await))),
+    }
 }
 
 /// Which board it is, in a few words.
