@@ -2,13 +2,13 @@
 
 use std::{path::Path, time::Duration};
 
-use belay::{Builder, Device, Output, Printed};
+use belay::{Builder, Device, Output, Printed, Transfer};
 use serde_json::json;
 
 use crate::{
     args::{self, LONGEST},
     failure::Failure,
-    terminal::Terminal,
+    terminal::{Progress, Terminal},
 };
 
 /// How long a board gets to show that it has stopped.
@@ -55,6 +55,8 @@ pub(crate) async fn with<T>(
 ) -> Result<T, Failure> {
     let mut printer = Printer { terminal, line: Vec::new(), held: false };
     let mut output = device.session().output();
+    let mut transfers = device.session().progress();
+    let mut sending: Option<Sending<'_>> = None;
     let outcome = {
         let mut work = std::pin::pin!(work);
         let mut stop = std::pin::pin!(interrupted());
@@ -62,11 +64,13 @@ pub(crate) async fn with<T>(
             tokio::select! {
                 biased;
                 () = &mut stop => break Err(Failure::Stopped(None)),
+                Some(transfer) = transfers.next() => sending = Sending::follow(sending, &transfer, terminal),
                 Some(printed) = output.next() => if let Err(failure) = printer.print(printed) { break Err(failure) },
                 done = &mut work => break done.map_err(Failure::from),
             }
         }
     };
+    drop(sending);
     // The work has been dropped, and with it the call: the session has begun to stop the board.
     let outcome = match outcome {
         Err(Failure::Stopped(_)) => Err(Failure::Stopped(Some(stopped(device).await))),
@@ -78,6 +82,27 @@ pub(crate) async fn with<T>(
     };
     printer.rest(&mut output)?;
     outcome
+}
+
+/// A transfer to the board that is under way.
+struct Sending<'a> {
+    what: String,
+    progress: Progress<'a>,
+}
+
+impl<'a> Sending<'a> {
+    fn follow(known: Option<Self>, transfer: &Transfer, terminal: &'a Terminal) -> Option<Self> {
+        if transfer.is_done() {
+            return None;
+        }
+        let known = known.filter(|sending| sending.what == transfer.what);
+        let mut sending = known.unwrap_or_else(|| Self {
+            what: transfer.what.clone(),
+            progress: terminal.sending(&format!("sending {}", transfer.what), transfer.total as u64),
+        });
+        sending.progress.set(transfer.bytes as u64);
+        Some(sending)
+    }
 }
 
 /// Does something with the board that prints nothing for people. Ctrl-C stops the board.

@@ -1,6 +1,6 @@
 //! `belay trace`: the bytes of a session, with what they mean and what the REPL machine was asked for.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::json;
 
@@ -50,7 +50,7 @@ pub(crate) async fn run(
     outcome.and(shown)
 }
 
-async fn session(port: &Port, code: Option<&str>, file: &PathBuf, terminal: &Terminal) -> Result<(), Failure> {
+async fn session(port: &Port, code: Option<&str>, file: &Path, terminal: &Terminal) -> Result<(), Failure> {
     let device = port.open_traced(file, terminal).await?;
     let outcome = match code {
         // The trace shows what is printed.
