@@ -71,7 +71,7 @@
 
 pub use belay_macros::{device, setup, task, teardown, thread};
 pub use belay_runtime::{
-    AfterTimeout, Builder, Call, CallKind, Capabilities, Device, Error, Exception, Executor, Frame, Line, Output,
+    AfterTimeout, Builder, Call, CallKind, Capabilities, Device, Error, Exception, Executor, Frame, Line, Manager, ManagerEvent, ManagerEvents, Output,
     Printed, Reply, Result, Session, Source, Streaming, Traffic, Trust, blocking, codec, layers,
 };
 /// What a task that yields gives back. `futures_core`'s, which all of async Rust knows.

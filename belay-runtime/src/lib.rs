@@ -5,6 +5,7 @@
 //!
 //! | module | its one job |
 //! |---|---|
+//! | `manager` | many boards |
 //! | `blocking` | the same handle for programs without async |
 //! | `device`, `call` | the handle that programs hold; the typed shell around an untyped call |
 //! | `stream` | a generator on a board as a stream |
@@ -27,6 +28,7 @@ mod device;
 mod error;
 mod exception;
 mod executor;
+mod manager;
 mod output;
 mod repl;
 mod session;
@@ -40,6 +42,7 @@ pub use device::{Builder, Device};
 pub use error::{AfterTimeout, Error, Result};
 pub use exception::{Exception, Frame, Source};
 pub use executor::{Call, CallKind, Executor, Reply, layers};
+pub use manager::{Manager, ManagerEvent, ManagerEvents};
 pub use output::{Output, Printed};
 pub use repl::Way as WayOut;
 pub use session::{Session, Traffic};
