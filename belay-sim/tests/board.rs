@@ -159,7 +159,7 @@ async fn a_test_sees_what_pins_did_and_drives_them() {
     let pixels =
         "from machine import Pin\nfrom neopixel import NeoPixel\nn = NeoPixel(Pin(16), 2)\nn[1] = (1, 2, 3)\nn.write()";
     bench.output(pixels).await;
-    assert_eq!(bench.board.pin(16).pixels(), [0, 0, 0, 1, 2, 3]);
+    assert_eq!(bench.board.pin(16).pixels(), [0, 0, 0, 2, 1, 3]);
 }
 
 #[tokio::test]

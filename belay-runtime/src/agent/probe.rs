@@ -229,9 +229,13 @@ const MODULE_FLAGS: [(&str, u32); 8] = [
     ("zlib", 8),
 ];
 
+/// `{}` names the board, `{:#}` says all that is known of it.
 impl std::fmt::Display for Capabilities {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {} on {}", self.implementation, self.version, self.platform)?;
+        if !f.alternate() {
+            return Ok(());
+        }
         match self.raw_paste {
             Some(window) => write!(f, ", raw-paste with windows of {window} bytes")?,
             None => f.write_str(", no raw-paste")?,
