@@ -40,6 +40,9 @@
 //!
 //! - [`macro@device`], [`macro@task`], [`macro@setup`]: what the macros accept, with their options.
 //! - [`Device`]: opening a board. [`Session`]: output, resets, ad-hoc code, counters.
+//! - [`Manager`]: many boards, each opened once, watched, and closed with the program.
+//! - [`Executor`] and [`layers`]: what carries calls; limits, retries, metrics, traces, mocks.
+//! - [`blocking`]: the same in programs without async.
 //! - [`Error`]: what can go wrong, sorted by what a caller can do about it.
 //!
 //! # What a call promises
