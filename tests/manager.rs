@@ -142,7 +142,11 @@ async fn one_board_that_is_unplugged_is_watched_and_the_others_go_on() {
     for (name, board) in names.iter().zip(&devices) {
         let (statistics, traffic) = (board.session().statistics(), board.session().traffic());
         let (calls, reconnections) = if *name == "east" { (3, 1) } else { (26, 0) };
-        assert_eq!((statistics.calls, statistics.reconnections, statistics.resets), (calls, reconnections, 0), "{name}");
+        assert_eq!(
+            (statistics.calls, statistics.reconnections, statistics.resets),
+            (calls, reconnections, 0),
+            "{name}"
+        );
         assert!(statistics.cache_hits >= calls - 2 && traffic.turns >= calls && traffic.bytes_out > 0, "{name}");
     }
     assert_eq!(metrics.tasks().iter().map(|task| task.answered).sum::<u64>(), 3 * 26 + 3);

@@ -1,14 +1,14 @@
 //! The handle that programs hold, and how it is made.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use tower::{BoxError, Layer, Service};
 
 use crate::{
     codec::args::Args,
-    error::Result,
+    error::{Error, Result},
     executor::{Call, Executor, Reply, Work},
-    session::{Limits, Session, Shared},
+    session::{Exclusive, Limits, Opener, Session, Shared},
     task::Task,
     transport::{self, Line, Opened, Trust},
 };
@@ -65,6 +65,22 @@ impl Device {
     /// The same board with `edit` done to every call that goes through this handle, before any layer sees it.
     ///
     /// What is done here counts before what the task says, and after what the handle did already.
+    ///
+    /// ```
+    /// # extern crate belay_runtime as belay;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> belay::Result<()> {
+    /// # use std::time::Duration;
+    /// # use belay::Device;
+    /// /// Who asks, for a layer that writes a log.
+    /// struct User(&'static str);
+    ///
+    /// let board = Device::open("sim:pico").await?;
+    /// let hers = board.with(|call| call.with_timeout(Duration::from_secs(2)).with_extension(User("ada")));
+    /// hers.session().exec("x = 1").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn with(&self, edit: impl Fn(Call) -> Call + Send + Sync + 'static) -> Self {
         Self::on(self.session.with(edit))
@@ -72,6 +88,21 @@ impl Device {
 
     /// The same board, reached through `layer`: every call of this handle and of its [`session`](Self::session) goes
     /// through it. It wraps the layers that are there already.
+    ///
+    /// ```
+    /// # extern crate belay_runtime as belay;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> belay::Result<()> {
+    /// # use belay::Device;
+    /// use tower::limit::ConcurrencyLimitLayer;
+    ///
+    /// let board = Device::open("sim:pico").await?;
+    /// // At most two calls at a time come through this handle, and there is room for others between them.
+    /// let background = board.with_layer(ConcurrencyLimitLayer::new(2));
+    /// background.session().exec("x = 1").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn with_layer<L>(&self, layer: L) -> Self
     where
@@ -91,7 +122,28 @@ impl Device {
 
     /// A device without a board: `service` answers its calls. `name` stands for it in messages.
     ///
-    /// A mock, a player of recorded calls, a board that hangs on another machine are made like this.
+    /// A mock, a player of recorded calls, a board that hangs on another machine are made like this. All calls reach the
+    /// service, within their deadlines: tasks, streams, and what [`session`](Self::session) has to offer. What no call
+    /// stands for (interrupting, exclusive use) is [`Error::Unsupported`].
+    ///
+    /// ```
+    /// # extern crate belay_runtime as belay;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> belay::Result<()> {
+    /// use belay::{Call, Device, Error, Reply};
+    /// use tower::service_fn;
+    ///
+    /// let mock = Device::from_service("mock", service_fn(|call: Call| async move {
+    ///     match call.name() {
+    ///         "eval" => Ok(Reply::new(vec![42])), // MessagePack of 42
+    ///         what => Err(Error::Unsupported { what: what.into(), reason: "this is a mock".into() }),
+    ///     }
+    /// }));
+    /// assert_eq!(mock.session().eval::<u8>("6 * 7").await?, 42);
+    /// assert!(mock.session().soft_reset().await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn from_service<S>(name: &str, service: S) -> Self
     where
@@ -99,9 +151,32 @@ impl Device {
         S::Error: Into<BoxError>,
         S::Future: Send + 'static,
     {
-        let shared = Arc::new(Shared::new(name.to_owned()));
+        let shared = Arc::new(Shared::of_service(name.to_owned()));
         let executor = Executor::service(Arc::clone(&shared), service);
         Self::on(Session::new(executor, shared, Limits::DEFAULT))
+    }
+
+    /// Waits until it is this handle's turn, and then has the board to itself: until what this returns is dropped, only
+    /// its calls pass, and those of all others wait.
+    ///
+    /// It has its place among the calls that wait. Giving up on it disturbs nobody.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`](crate::Error::TimedOut) if its turn does not come within the deadline of a call,
+    /// [`Error::Busy`](crate::Error::Busy), [`Error::Closed`](crate::Error::Closed), and
+    /// [`Error::Unsupported`](crate::Error::Unsupported) on a handle that has the board to itself already.
+    pub async fn exclusive(&self) -> Result<Exclusive> {
+        let lease = self.session.lease().await?;
+        let id = lease.id;
+        Ok(Exclusive::new(self.with(move |call| call.with_lease(id)), lease))
+    }
+
+    /// Ends the session for all handles, see [`Session::close`].
+    ///
+    /// # Errors
+    /// As [`Session::close`].
+    pub async fn close(&self) -> Result<()> {
+        self.session.close().await
     }
 
     fn on(session: Session) -> Self {
@@ -157,6 +232,13 @@ impl Builder {
         self
     }
 
+    /// How long a board that was told to stop, or that no longer answers, may take to show that it listens; then its
+    /// line is opened anew, or the session gives up on it for the time being. 5 s unless set.
+    pub fn recovery_timeout(mut self, limit: Duration) -> Self {
+        self.limits.recover = limit;
+        self
+    }
+
     /// Whether calls travel bare or with checks. Unless set, it follows from what the line is: see [`Trust`].
     pub fn trust(mut self, trust: Trust) -> Self {
         self.trust = Some(trust);
@@ -183,11 +265,11 @@ impl Builder {
     /// # Errors
     /// As [`Device::open`].
     pub async fn open(self, spec: &str) -> Result<Device> {
-        let Opened { line, trust } = transport::open(spec).await?;
-        let again = spec.to_owned();
-        let opener: crate::session::Opener = Box::new(move || {
-            let spec = again.clone();
-            Box::pin(async move { Ok(transport::open(&spec).await?.line) })
+        let Opened { line, trust, board } = transport::open(spec).await?;
+        let again = (spec.to_owned(), board);
+        let opener: Opener = Arc::new(move || {
+            let (spec, board) = again.clone();
+            Box::pin(async move { transport::open_again(&spec, board.as_ref()).await })
         });
         let trust = self.trust.unwrap_or(trust);
         let session = Session::attach(spec.to_owned(), line, Some(opener), trust, self.limits).await?;
@@ -202,6 +284,33 @@ impl Builder {
     pub async fn connect(self, name: &str, line: impl Line + 'static) -> Result<Device> {
         let trust = self.trust.unwrap_or(Trust::Trusted);
         let session = Session::attach(name.to_owned(), Box::new(line), None, trust, self.limits).await?;
+        Ok(layered(session, &self.layers))
+    }
+
+    /// Gets hold of the board at the other end of the lines that `open` makes: one now, and another one whenever the
+    /// last one has ended and calls wait for the board. Otherwise as [`Builder::connect`].
+    ///
+    /// # Errors
+    /// As [`Device::open`].
+    pub async fn connect_with<F, Opening, L>(self, name: &str, open: F) -> Result<Device>
+    where
+        F: Fn() -> Opening + Send + Sync + 'static,
+        Opening: Future<Output = io::Result<L>> + Send + 'static,
+        L: Line + 'static,
+    {
+        let port = name.to_owned();
+        let opener: Opener = Arc::new(move || {
+            let (opening, port) = (open(), port.clone());
+            Box::pin(async move {
+                match opening.await {
+                    Ok(line) => Ok(Box::new(line) as Box<dyn Line>),
+                    Err(error) => Err(Error::Open { port, reason: error.to_string(), source: Some(Arc::new(error)) }),
+                }
+            })
+        });
+        let trust = self.trust.unwrap_or(Trust::Trusted);
+        let line = opener().await?;
+        let session = Session::attach(name.to_owned(), line, Some(opener), trust, self.limits).await?;
         Ok(layered(session, &self.layers))
     }
 }

@@ -94,6 +94,30 @@ pub enum Error {
         /// What happened.
         reason: String,
     },
+    /// The call was stopped on the board because the program asked for it: [`Session::interrupt`](crate::Session::interrupt).
+    #[error("{task} on {port} was interrupted")]
+    Cancelled {
+        /// The task.
+        task: String,
+        /// The spec as it was given.
+        port: String,
+    },
+    /// The board does not listen: what runs on it ignores Ctrl-C.
+    #[error("{port} ignores Ctrl-C: {tried} did not help. Reset the board, or wait until what runs on it ends")]
+    Unresponsive {
+        /// The spec as it was given.
+        port: String,
+        /// What was tried.
+        tried: String,
+    },
+    /// A file of this machine cannot be read.
+    #[error("cannot read {path}: {source}")]
+    File {
+        /// The file.
+        path: String,
+        /// The operating system's error.
+        source: Arc<std::io::Error>,
+    },
     /// The board was reset, and what the call is about, such as a generator or an object, went with it. Nothing was sent.
     #[error("{what} is gone: {port} was reset. Open or make it again")]
     Gone {
@@ -144,6 +168,10 @@ pub enum AfterTimeout {
     NotSent,
     /// The call waits in the board's input, behind another one. It is interrupted if it should begin.
     Sent,
+    /// It was not sent, because the line to the board has ended and could not be opened again.
+    Away,
+    /// It was not sent, because what runs on the board ignores Ctrl-C.
+    Deaf,
     /// The board was interrupted, and a resync proved that it listens again.
     Stopped,
     /// The board has been interrupted; it has not yet shown that it stopped.
@@ -157,6 +185,8 @@ impl AfterTimeout {
     fn note(self) -> &'static str {
         match self {
             Self::NotSent => " (it was not sent)",
+            Self::Away => " (it was not sent: the board is not connected)",
+            Self::Deaf => " (it was not sent: what runs on the board ignores Ctrl-C)",
             Self::Sent => " (it was sent and had not begun)",
             Self::Stopped => " (the board was interrupted)",
             Self::Interrupting => " (the board was interrupted and has not answered yet)",
@@ -169,6 +199,72 @@ impl Error {
     /// Whether the same call may succeed if it is made again, and making it again is safe: it certainly did not run.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::TimedOut { board: AfterTimeout::NotSent, .. })
+        match self {
+            // Others are in the way, or the board is; that passes.
+            Self::Busy { .. } | Self::Unresponsive { .. } => true,
+            Self::TimedOut { board, .. } => match board {
+                AfterTimeout::NotSent | AfterTimeout::Away | AfterTimeout::Deaf => true,
+                AfterTimeout::Sent | AfterTimeout::Stopped | AfterTimeout::Interrupting | AfterTimeout::TakenBack => {
+                    false
+                }
+            },
+            // It may have run.
+            Self::OutcomeUnknown { .. } | Self::Protocol { .. } | Self::Cancelled { .. } | Self::Layer { .. } => false,
+            // It has run.
+            Self::Exception { .. } | Self::WrongType { .. } => false,
+            // It would fail again.
+            Self::Open { .. }
+            | Self::Lost { .. }
+            | Self::Argument { .. }
+            | Self::File { .. }
+            | Self::Gone { .. }
+            | Self::Unsupported { .. }
+            | Self::Closed { .. } => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_made_again_certainly_did_not_run() {
+        let (port, reason) = (|| "port".to_owned(), || "reason".to_owned());
+        let timed_out =
+            |board| Error::TimedOut { what: "task".to_owned(), port: port(), limit: Duration::from_secs(1), board };
+        let task = || "task".to_owned();
+        let again = [
+            Error::Busy { port: port(), waiting: 4096 },
+            Error::Unresponsive { port: port(), tried: "Ctrl-C".to_owned() },
+            timed_out(AfterTimeout::NotSent),
+            timed_out(AfterTimeout::Away),
+            timed_out(AfterTimeout::Deaf),
+        ];
+        let never = [
+            timed_out(AfterTimeout::Sent),
+            timed_out(AfterTimeout::Stopped),
+            timed_out(AfterTimeout::Interrupting),
+            timed_out(AfterTimeout::TakenBack),
+            Error::Open { port: port(), reason: reason(), source: None },
+            Error::Lost { port: port(), reason: reason(), source: None },
+            Error::Protocol { port: port(), reason: reason() },
+            Error::OutcomeUnknown { task: task(), port: port(), reason: reason() },
+            Error::Cancelled { task: task(), port: port() },
+            Error::Layer {
+                task: task(),
+                port: port(),
+                source: Arc::from(Box::<dyn std::error::Error + Send + Sync>::from("broken")),
+            },
+            Error::Gone { what: task(), port: port() },
+            Error::Unsupported { what: task(), reason: reason() },
+            Error::Closed { port: port() },
+        ];
+        for error in &again {
+            assert!(error.is_retryable(), "{error}");
+        }
+        for error in &never {
+            assert!(!error.is_retryable(), "{error}");
+        }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -72,40 +71,33 @@ struct Pool {
 /// What came of opening a board, once something has.
 type Opening = watch::Receiver<Option<Result<Device>>>;
 
-#[derive(Clone)]
-enum Entry {
-    Opening(Opening),
-    Open(Device),
-}
-
-impl fmt::Debug for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Opening(_) => "Opening",
-            Self::Open(_) => "Open",
-        })
-    }
+/// A board that somebody asked for.
+#[derive(Clone, Debug)]
+struct Entry {
+    port: String,
+    opening: Opening,
 }
 
 impl Entry {
-    /// What came of opening it.
-    async fn device(self, port: &str) -> Result<Device> {
-        match self {
-            Self::Open(device) => Ok(device),
-            Self::Opening(mut opening) => match opening.wait_for(Option::is_some).await.as_deref() {
-                Ok(Some(outcome)) => outcome.clone(),
-                // What should have opened it panicked, or its runtime has ended.
-                _ => Err(Error::Closed { port: port.to_owned() }),
-            },
+    /// What comes of opening it.
+    async fn device(mut self) -> Result<Device> {
+        match self.opening.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(outcome)) => outcome.clone(),
+            // What should have opened it panicked, or its runtime has ended.
+            _ => Err(Error::Closed { port: self.port }),
         }
+    }
+
+    /// The board, if it is open.
+    fn open(&self) -> Option<Device> {
+        let device = self.opening.borrow().as_ref()?.clone().ok()?;
+        (device.session().state() != State::Closed).then_some(device)
     }
 
     /// Whether it is of use to somebody who asks now.
     fn is_alive(&self) -> bool {
-        match self {
-            Self::Open(device) => device.session().state() != State::Closed,
-            Self::Opening(opening) => opening.has_changed().is_ok(),
-        }
+        let is_being_opened = self.opening.borrow().is_none() && self.opening.has_changed().is_ok();
+        is_being_opened || self.open().is_some()
     }
 }
 
@@ -125,9 +117,9 @@ impl Manager {
     /// # Errors
     /// As [`Device::open`]. All who asked at the time get the same error; who asks later tries again.
     pub async fn open(&self, spec: &str) -> Result<Device> {
-        let again = spec.to_owned();
+        let (again, identity) = (spec.to_owned(), transport::identity(spec));
         let open = move |builder: Builder| async move { builder.open(&again).await };
-        self.enter(transport::identity(spec), spec, open).await
+        self.enter(identity.unwrap_or_else(|| spec.to_owned()), spec, open).await
     }
 
     /// The board called `name`: opened by `open` now, or by whoever asked first. For lines of one's own, and for
@@ -150,37 +142,36 @@ impl Manager {
     {
         let entry = {
             let mut boards = self.pool.boards();
-            match boards.get(&identity).filter(|entry| entry.is_alive()) {
-                Some(entry) => entry.clone(),
+            // A board that is away has no identity, but the port that it was on.
+            let unknown = identity == port;
+            let there = |(key, entry): &(&String, &Entry)| **key == identity || unknown && entry.port == port;
+            boards.retain(|_, entry| entry.is_alive());
+            match boards.iter().find(there) {
+                Some((_, entry)) => entry.clone(),
                 None => {
                     let (tell, opening) = watch::channel(None);
-                    let entry = Entry::Opening(opening.clone());
-                    boards.insert(identity.clone(), entry.clone());
+                    let entry = Entry { port: port.to_owned(), opening };
+                    boards.insert(identity, entry.clone());
                     let (pool, port) = (Arc::clone(&self.pool), port.to_owned());
-                    let outcome = open(pool.builder.clone());
+                    let opening = open(pool.builder.clone());
                     // In a task of its own: whoever asked first may give up on it.
                     tokio::spawn(async move {
-                        let outcome = outcome.await;
-                        pool.opened(identity, &opening, port, &outcome);
+                        let outcome = opening.await;
+                        pool.announce(port, &outcome);
                         tell.send_replace(Some(outcome));
                     });
                     entry
                 }
             }
         };
-        entry.device(port).await
+        entry.device().await
     }
 
     /// The boards that are open, or were lost and may come back. What each of them did, its
     /// [`session`](Device::session) tells: state, traffic, statistics.
     #[must_use]
     pub fn devices(&self) -> Vec<Device> {
-        let boards = self.pool.boards();
-        let open = boards.values().filter_map(|entry| match entry {
-            Entry::Open(device) if entry.is_alive() => Some(device.clone()),
-            _ => None,
-        });
-        open.collect()
+        self.pool.boards().values().filter_map(Entry::open).collect()
     }
 
     /// What happens to all boards from now on, also to those that are opened later.
@@ -195,10 +186,10 @@ impl Manager {
     pub async fn close_all(&self) -> Vec<(String, Error)> {
         let entries = std::mem::take(&mut *self.pool.boards());
         let mut closing = JoinSet::new();
-        for (identity, entry) in entries {
+        for entry in entries.into_values() {
             closing.spawn(async move {
                 // One that could not be opened need not be closed.
-                let device = entry.device(&identity).await.ok()?;
+                let device = entry.device().await.ok()?;
                 let error = device.close().await.err()?;
                 Some((device.session().port().to_owned(), error))
             });
@@ -252,24 +243,14 @@ impl Pool {
         self.boards.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps what was opened, unless all was closed meanwhile.
-    fn opened(&self, identity: String, opening: &Opening, port: String, outcome: &Result<Device>) {
-        let mut boards = self.boards();
-        let wanted = matches!(boards.get(&identity), Some(Entry::Opening(now)) if now.same_channel(opening));
+    /// Tells what came of opening a board.
+    fn announce(&self, port: String, outcome: &Result<Device>) {
         match outcome {
             Ok(device) => {
-                if wanted {
-                    boards.insert(identity, Entry::Open(device.clone()));
-                }
                 self.tell(ManagerEvent::Opened { port: port.clone() });
                 self.forward(port, device);
             }
-            Err(error) => {
-                if wanted {
-                    boards.remove(&identity);
-                }
-                self.tell(ManagerEvent::NotOpened { port, error: error.clone() });
-            }
+            Err(error) => self.tell(ManagerEvent::NotOpened { port, error: error.clone() }),
         }
     }
 

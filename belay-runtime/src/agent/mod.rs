@@ -204,15 +204,17 @@ pub(crate) struct Source<'a> {
     pub(crate) text: &'a str,
     /// The namespace; [`OWN`] is the agent's.
     pub(crate) scope: u64,
-    /// What it is known by and which function of it is called, if it is to be kept.
-    pub(crate) keep: Option<(u64, &'a str)>,
+    /// What stands for it in tracebacks; if it is kept, the function of it that is called.
+    pub(crate) name: &'a str,
+    /// What it is known by, if it is to be kept.
+    pub(crate) keep: Option<u64>,
 }
 
 impl Source<'_> {
     /// The request that runs it. A board that keeps it answers its index.
     pub(crate) fn body(&self, agent: &Agent, capabilities: &Capabilities) -> Body {
-        let Self { text, scope, keep } = *self;
-        let (id, name) = keep.unwrap_or((0, "exec"));
+        let Self { text, scope, name, keep } = *self;
+        let id = keep.unwrap_or(0);
         let (before, after) = if !agent.verifies {
             ("0,".into(), format!(",{scope},{id},'{name}'"))
         } else {

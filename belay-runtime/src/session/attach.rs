@@ -32,18 +32,13 @@ const FULL_HEAP_ATTEMPTS: u32 = 2;
 impl Actor {
     /// Makes sure that the board listens and holds an agent that takes calls.
     pub(super) async fn ensure_attached(&mut self, deadline: Instant) -> Result<()> {
-        if self.wire.is_none() {
-            let Some(opener) = &self.opener else {
-                return Err(Error::Lost {
-                    port: self.shared.port.clone(),
-                    reason: "only the program that made it can open it again".into(),
-                    source: None,
-                });
-            };
-            let line = opener().await?;
-            self.take_line(line);
-        }
-        match self.resync(deadline).await? {
+        let status = self.resync(deadline).await?;
+        self.settle_in(status, deadline).await
+    }
+
+    /// Sees to it that the agent takes calls: the one that answered, if it suits the line, else a new one.
+    pub(super) async fn settle_in(&mut self, status: Status, deadline: Instant) -> Result<()> {
+        match status {
             Status::Present(present) if present.agent.verifies || self.trust == Trust::Trusted => self.adopt(*present),
             _ => {
                 self.epoch = None;
@@ -57,6 +52,7 @@ impl Actor {
     pub(super) fn adopt(&mut self, present: Present) {
         let known = self.epoch.take();
         let epoch = Epoch::new(present, known);
+        self.note_epoch(epoch.token());
         if let Some(wire) = &mut self.wire {
             match epoch.capabilities.raw_paste {
                 Some(window) => {

@@ -1,38 +1,48 @@
 //! One board, one owner: a task that has the line to itself, and the handle through which everybody else speaks to it.
 
 mod actor;
+mod adhoc;
 mod attach;
+mod control;
 mod dispatch;
 mod epoch;
+mod exclusive;
 mod fetch;
 mod install;
 mod job;
 mod owner;
+mod queue;
+mod reach;
 mod sealed;
 mod settle;
+mod status;
 mod wire;
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+pub use exclusive::Exclusive;
 pub(crate) use owner::Owner;
+pub use status::{Event, Events, State, Statistics};
 pub use wire::Traffic;
 
 use crate::{
     agent::Capabilities,
-    error::Result,
+    error::{Error, Result},
     executor::{Call, Executor, Reply, Table, Work},
     output::{CAPACITY, Output},
+    task::Scope,
     transport::{Line, Trust},
 };
 use job::Job;
+use status::Status;
 use wire::Counts;
 
 /// How long the steps of a session may take.
@@ -56,8 +66,8 @@ impl Limits {
     /// How long `call` may take if it does not say so itself.
     fn of(&self, call: &Call) -> Duration {
         match call.work {
-            Work::SoftReset => self.open,
-            Work::Task { .. } | Work::Exec { .. } => self.call,
+            Work::SoftReset | Work::HardReset => self.open,
+            _ => self.call,
         }
     }
 }
@@ -71,6 +81,11 @@ pub(crate) struct Shared {
     counts: Arc<Counts>,
     output: broadcast::Sender<Vec<u8>>,
     capabilities: Mutex<Option<Capabilities>>,
+    status: Status,
+    /// The way to the owner of the line for what is no call. It does not keep the owner alive.
+    commands: OnceLock<mpsc::WeakUnboundedSender<Command>>,
+    /// The namespaces whose tasks have been called.
+    scopes: Mutex<Vec<&'static Scope>>,
     held: Arc<Table>,
 }
 
@@ -83,13 +98,60 @@ impl Shared {
             counts: Arc::default(),
             output: broadcast::Sender::new(CAPACITY),
             capabilities: Mutex::new(None),
+            status: Status::new(),
+            commands: OnceLock::new(),
+            scopes: Mutex::default(),
             held: Arc::new(Table::new(epoch::nonce())),
         }
+    }
+
+    /// What stands for a session where a service answers the calls.
+    pub(crate) fn of_service(name: String) -> Self {
+        let shared = Self::new(name);
+        shared.status.enter(State::Ready);
+        shared
+    }
+
+    /// Fails where there is no board that `what` could be done to.
+    fn needs_board(&self, what: &str) -> Result<()> {
+        if self.is_session() {
+            return Ok(());
+        }
+        let reason = format!("{} is a service and no session with a board", self.port);
+        Err(Error::Unsupported { what: what.to_owned(), reason })
+    }
+
+    fn is_session(&self) -> bool {
+        self.commands.get().is_some()
+    }
+
+    /// Fails if it has been closed.
+    pub(crate) fn still_open(&self) -> Result<()> {
+        if self.status.state() == State::Closed { Err(self.closed()) } else { Ok(()) }
     }
 
     /// What the board is called in messages.
     pub(crate) fn port(&self) -> &str {
         &self.port
+    }
+
+    fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Tells the owner of the line what is no call.
+    fn tell(&self, command: Command) -> Result<()> {
+        let commands = self.commands.get().and_then(mpsc::WeakUnboundedSender::upgrade);
+        let told = commands.is_some_and(|commands| commands.send(command).is_ok());
+        told.then_some(()).ok_or_else(|| self.closed())
+    }
+
+    fn closed(&self) -> Error {
+        Error::Closed { port: self.port.clone() }
+    }
+
+    fn scopes(&self) -> MutexGuard<'_, Vec<&'static Scope>> {
+        self.scopes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the board prints from now on; it ends when nobody holds this any more.
@@ -130,11 +192,16 @@ enum Command {
     Call(Job),
     /// Nobody waits for this call any more.
     Forget(u64),
+    /// The exclusive use with this number is over.
+    GiveBack(u64),
+    /// Stop what runs.
+    Interrupt(oneshot::Sender<Result<()>>),
+    Close(oneshot::Sender<Result<()>>),
 }
 
 /// Something that opens the line anew after it was lost.
 pub(crate) type Opener =
-    Box<dyn Fn() -> std::pin::Pin<Box<dyn Future<Output = Result<Box<dyn Line>>> + Send>> + Send + Sync>;
+    Arc<dyn Fn() -> std::pin::Pin<Box<dyn Future<Output = Result<Box<dyn Line>>> + Send>> + Send + Sync>;
 
 impl Session {
     /// Attaches to the board on `line`. The owner of the line ends when the last handle is gone.
@@ -147,6 +214,7 @@ impl Session {
     ) -> Result<Self> {
         let (commands, inbox) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared::new(port));
+        let _ = shared.commands.set(commands.downgrade());
         let mut actor = actor::Actor::new(Arc::clone(&shared), line, opener, inbox, trust, limits);
         actor.open().await?;
         tokio::spawn(actor.run());
@@ -207,22 +275,34 @@ impl Session {
         self.shared.output()
     }
 
-    /// Runs Python on the board, in a namespace of its own that lives as long as this boot of the board.
-    ///
-    /// # Errors
-    /// [`Error::Exception`](crate::Error::Exception) if the code raises, and whatever a call can fail with.
-    pub async fn exec(&self, source: &str) -> Result<()> {
-        let payload = self.carry(Call::new(Work::Exec { source: source.into() })).await?.into_payload();
-        crate::call::check("exec", &payload, None)
+    /// How the session is now.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.shared.status.state()
     }
 
-    /// Resets the interpreter (what Ctrl-D does). Tasks and setups come back by themselves with the next call.
-    ///
-    /// # Errors
-    /// [`Error::TimedOut`](crate::Error::TimedOut) if the board does not come back, [`Error::Lost`](crate::Error::Lost) if the line ended: MicroPython's unix port
-    /// exits instead.
-    pub async fn soft_reset(&self) -> Result<()> {
-        self.carry(Call::new(Work::SoftReset)).await.map(drop)
+    /// How the session is, to wait for changes of it.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<State> {
+        self.shared.status.watch()
+    }
+
+    /// How many calls wait for the board or run on it.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shared.waiting()
+    }
+
+    /// What happens to the session from now on. There may be any number of subscribers, as of [`Session::output`].
+    #[must_use]
+    pub fn events(&self) -> Events {
+        self.shared.status.events()
+    }
+
+    /// What the session has done so far.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.shared.status.read()
     }
 
     /// What handles hold on the board.

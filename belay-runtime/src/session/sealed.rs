@@ -167,7 +167,7 @@ impl Actor {
         loop {
             let wake = if verifies { until.min(Instant::now() + patience) } else { until };
             match self.next(Some(wake)).await {
-                Step::Changed if self.is_abandoned(attempt.id) => return Ok(true),
+                Step::Changed if self.is_unwanted(attempt.id) => return Ok(true),
                 Step::Changed => {}
                 Step::TimeUp if Instant::now() >= until => return Ok(true),
                 Step::TimeUp if attempt.answer.is_some() || attempt.refused => return Ok(false),
@@ -275,6 +275,9 @@ impl Actor {
                 AfterTimeout::Interrupting
             }
         };
+        if self.asked.interrupts() {
+            return Fault::Error(Error::Cancelled { task: what.to_owned(), port });
+        }
         Fault::Error(Error::TimedOut { what: what.to_owned(), port, limit, board })
     }
 
