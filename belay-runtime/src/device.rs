@@ -1,15 +1,18 @@
 //! The handle that programs hold, and how it is made.
 
-use std::{fmt, io, sync::Arc, time::Duration};
+use std::{fmt, io, path::PathBuf, sync::Arc, time::Duration};
 
 use tower::{BoxError, Layer, Service};
 
 use crate::{
+    board::Learned,
     codec::args::Args,
     error::{Error, Result},
     executor::{Call, Executor, Reply, Work},
-    session::{Exclusive, Limits, Opener, Session, Shared},
+    preset::Preset,
+    session::{Exclusive, Limits, Opener, Session, Shared, Start},
     task::Task,
+    trace::Trace,
     transport::{self, Line, Opened, Trust},
 };
 
@@ -47,7 +50,7 @@ impl Device {
 
     /// Opens a board with other limits than the default ones, or on a line of one's own.
     pub fn builder() -> Builder {
-        Builder { limits: Limits::DEFAULT, trust: None, layers: Vec::new() }
+        Builder { limits: Limits::DEFAULT, trust: None, trace: None, learned: None, layers: Vec::new() }
     }
 
     /// What concerns the board as a whole: output, resets, ad-hoc code, counters.
@@ -201,19 +204,59 @@ type AddLayer = Arc<dyn Fn(&Executor) -> Executor + Send + Sync>;
 pub struct Builder {
     limits: Limits,
     trust: Option<Trust>,
+    trace: Option<PathBuf>,
+    learned: Option<Learned>,
     /// From the inside out.
     layers: Vec<AddLayer>,
 }
 
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { limits, trust, layers } = self;
+        let Self { limits, trust, trace, learned, layers } = self;
         let layers = &layers.len();
-        f.debug_struct("Builder").field("limits", limits).field("trust", trust).field("layers", layers).finish()
+        f.debug_struct("Builder")
+            .field("limits", limits)
+            .field("trust", trust)
+            .field("trace", trace)
+            .field("learned", learned)
+            .field("layers", layers)
+            .finish()
     }
 }
 
 impl Builder {
+    /// Limits that belong together: [`Preset::DEVELOPMENT`], [`Preset::PRODUCTION`], [`Preset::HIGH_THROUGHPUT`].
+    pub fn preset(mut self, preset: Preset) -> Self {
+        let Preset { open, call, deploy, in_flight } = preset;
+        self.limits = Limits { open, call, deploy, in_flight, ..self.limits };
+        self
+    }
+
+    /// Writes every byte in both directions to a file, with what the session asked of its REPL machine: arguments,
+    /// sources and replies are in it as they are. Every session that this builder opens begins the file anew.
+    pub fn trace(mut self, path: impl Into<PathBuf>) -> Self {
+        self.trace = Some(path.into());
+        self
+    }
+
+    /// Begins with what an earlier session learned of the same board ([`Session::learned`]). It is not used if the board
+    /// turns out to be another one.
+    pub fn learned(mut self, learned: Learned) -> Self {
+        self.learned = Some(learned);
+        self
+    }
+
+    fn start(&self, port: &str, trust: Trust) -> Result<Start> {
+        let trace = self.trace.as_ref().map(|path| {
+            Trace::create(path).map(Arc::new).map_err(|error| Error::Open {
+                port: port.to_owned(),
+                reason: format!("its trace cannot be written to {}: {error}", path.display()),
+                source: Some(Arc::new(error)),
+            })
+        });
+        Ok(Start { trust, limits: self.limits, trace: trace.transpose()?, learned: self.learned.clone() })
+    }
+
     /// How long opening may take, with everything that belongs to it. 10 s unless set.
     pub fn open_timeout(mut self, limit: Duration) -> Self {
         self.limits.open = limit;
@@ -272,7 +315,8 @@ impl Builder {
             Box::pin(async move { transport::open_again(&spec, board.as_ref()).await })
         });
         let trust = self.trust.unwrap_or(trust);
-        let session = Session::attach(spec.to_owned(), line, Some(opener), trust, self.limits).await?;
+        let start = self.start(spec, trust)?;
+        let session = Session::attach(spec.to_owned(), line, Some(opener), start).await?;
         Ok(layered(session, &self.layers))
     }
 
@@ -283,7 +327,8 @@ impl Builder {
     /// As [`Device::open`].
     pub async fn connect(self, name: &str, line: impl Line + 'static) -> Result<Device> {
         let trust = self.trust.unwrap_or(Trust::Trusted);
-        let session = Session::attach(name.to_owned(), Box::new(line), None, trust, self.limits).await?;
+        let start = self.start(name, trust)?;
+        let session = Session::attach(name.to_owned(), Box::new(line), None, start).await?;
         Ok(layered(session, &self.layers))
     }
 
@@ -309,8 +354,9 @@ impl Builder {
             })
         });
         let trust = self.trust.unwrap_or(Trust::Trusted);
+        let start = self.start(name, trust)?;
         let line = opener().await?;
-        let session = Session::attach(name.to_owned(), line, Some(opener), trust, self.limits).await?;
+        let session = Session::attach(name.to_owned(), line, Some(opener), start).await?;
         Ok(layered(session, &self.layers))
     }
 }

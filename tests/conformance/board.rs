@@ -19,6 +19,7 @@ pub(crate) trait Suite {
     async fn open(&self) -> Result<()> {
         r#"
         runs = 0
+        ended = None
         "#
     }
 
@@ -30,6 +31,24 @@ pub(crate) trait Suite {
         runs += 1
         return runs
         "#
+    }
+
+    #[belay::task]
+    async fn long_loop(&self, n: u32) -> Result<()> {
+        r#"
+        global ended
+        ended = False
+        i = 0
+        while i < n:
+            i += 1
+        ended = True
+        "#
+    }
+
+    /// Whether the last `long_loop` came to its end; nothing if there was none in this epoch.
+    #[belay::task]
+    async fn has_ended(&self) -> Result<Option<bool>> {
+        "return ended"
     }
 
     #[belay::task]

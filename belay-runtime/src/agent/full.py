@@ -69,7 +69,7 @@ def b(i,j=0): #V
   except BaseException as z:
    L=type(z)is KeyboardInterrupt
    try:i=io.StringIO();sys.print_exception(z,i);o=b'\xc1'+e((type(z).__name__,str(z),getattr(z,'errno',None),i.getvalue()))
-   except:L=1;o=b'\xc1\x90'
+   except:L=1;o=b'\xc1\x91\xabMemoryError'if type(z)is MemoryError else b'\xc1\x90'
   k=o
  w(P('>BH',248,m*1597&65535)+o) #T
  w(P('>i',~c(m,o))+o) #V

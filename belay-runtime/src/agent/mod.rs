@@ -9,6 +9,7 @@
 
 mod hello;
 pub(crate) mod library;
+mod pack;
 mod probe;
 
 use std::sync::LazyLock;
@@ -16,6 +17,8 @@ use std::sync::LazyLock;
 pub(crate) use hello::{Present, Status, between, hello, ping};
 pub use probe::Capabilities;
 pub(crate) use probe::{ALL_WAYS, probe};
+
+use pack::Text;
 
 use crate::{
     repl::{Expect, FACTOR, MODULUS, check},
@@ -118,8 +121,7 @@ fn seal_of(sum: i64) -> [u8; 4] {
 /// What a request asks for, before it is put into a form that suits the line.
 pub(crate) struct Body {
     before: Vec<u8>,
-    /// A source, as it is.
-    source: Option<String>,
+    source: Option<Text>,
     after: Vec<u8>,
 }
 
@@ -132,8 +134,16 @@ impl Body {
     /// In one request.
     pub(crate) fn whole(&self) -> Vec<u8> {
         let mut body = self.before.clone();
-        if let Some(source) = &self.source {
-            quote(source, &mut body);
+        match &self.source {
+            Some(Text::Plain(source)) => quote(source, &mut body),
+            Some(Text::Packed { bytes, open, close, raw }) => {
+                body.extend_from_slice(open.as_bytes());
+                body.extend_from_slice(b"b'");
+                pack::literal(bytes, *raw, &mut body);
+                body.push(b'\'');
+                body.extend_from_slice(close.as_bytes());
+            }
+            None => {}
         }
         body.extend_from_slice(&self.after);
         body
@@ -141,11 +151,32 @@ impl Body {
 
     /// What travels in pieces, and the request that uses it. A source is taken as it is: evaluating a text that evaluates
     /// a text that runs a source is more than the smallest boards' six frames.
-    pub(crate) fn in_pieces(self) -> (Vec<u8>, Vec<u8>) {
-        match self.source {
-            Some(source) => (source.into_bytes(), [self.before.as_slice(), JOINED, &self.after].concat()),
-            None => (self.before, [b"eval(", JOINED, b")"].concat()),
+    pub(crate) fn in_pieces(&self) -> (Vec<u8>, Vec<u8>) {
+        match &self.source {
+            Some(Text::Plain(source)) => {
+                (source.clone().into_bytes(), [self.before.as_slice(), JOINED, &self.after].concat())
+            }
+            Some(Text::Packed { bytes, open, close, .. }) => {
+                let last = [&self.before, open.as_bytes(), JOINED, close.as_bytes(), &self.after].concat();
+                (bytes.clone(), last)
+            }
+            None => (self.before.clone(), [b"eval(", JOINED, b")"].concat()),
         }
+    }
+
+    /// Whether it carries a source, rather than a call.
+    pub(crate) fn is_source(&self) -> bool {
+        self.source.is_some()
+    }
+
+    /// The same with its source compressed, if that makes it shorter and the board can undo it.
+    pub(crate) fn packed(mut self, board: &Capabilities) -> Self {
+        if let Some(Text::Plain(source)) = &self.source
+            && let Some(packed) = pack::pack(source, board)
+        {
+            self.source = Some(packed);
+        }
+        self
     }
 }
 
@@ -230,7 +261,7 @@ impl Source<'_> {
                 if capabilities.compile { ("compile(", format!(",'{name}','exec')")) } else { ("", String::new()) };
             (format!("\"{then}\",{open}"), format!("{close},{made}"))
         };
-        Body { before: before.into(), source: Some(text.into()), after: after.into() }
+        Body { before: before.into(), source: Some(Text::Plain(text.into())), after: after.into() }
     }
 }
 

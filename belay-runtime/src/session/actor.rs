@@ -8,14 +8,17 @@ use tokio::{
 };
 
 use super::{
-    Command, Limits, Opener, Shared, control::Asked, epoch::Epoch, job::Job, queue::Queue, status::State, wire::Wire,
+    Command, Limits, Opener, Shared, Start, control::Asked, epoch::Epoch, job::Job, queue::Queue, status::State,
+    wire::Wire,
 };
 use crate::{
     board::Learned,
     codec::msgpack,
     error::{AfterTimeout, Result},
+    progress::Under,
     repl::{Event, Repl},
     task::Scope,
+    trace::Trace,
     transport::{Line, Trust},
 };
 
@@ -50,6 +53,11 @@ pub(super) struct Actor {
     pub(super) pause: Duration,
     /// What this board and line have shown themselves to be like.
     pub(super) learned: Learned,
+    /// What another session learned, for as long as it is not known whether it was of this board.
+    pub(super) preloaded: Option<Learned>,
+    trace: Option<Arc<Trace>>,
+    /// What is being sent just now.
+    pub(super) transfer: Option<Under>,
 }
 
 /// A call that has been handed to the board.
@@ -93,9 +101,9 @@ impl Actor {
         line: Box<dyn Line>,
         opener: Option<Opener>,
         inbox: mpsc::UnboundedReceiver<Command>,
-        trust: Trust,
-        limits: Limits,
+        start: Start,
     ) -> Self {
+        let Start { trust, limits, trace, learned } = start;
         let mut actor = Self {
             shared,
             limits,
@@ -116,6 +124,9 @@ impl Actor {
             leaving: false,
             pause: Duration::ZERO,
             learned: Learned::nothing(),
+            preloaded: learned,
+            trace,
+            transfer: None,
         };
         actor.take_line(line);
         actor
@@ -123,7 +134,7 @@ impl Actor {
 
     pub(super) fn take_line(&mut self, line: Box<dyn Line>) {
         let repl = Repl::new(super::attach::SMALLEST_BUFFER, msgpack::Limits::default());
-        self.wire = Some(Wire::new(line, repl, Arc::clone(&self.shared.counts)));
+        self.wire = Some(Wire::new(line, repl, Arc::clone(&self.shared.counts), self.trace.clone()));
     }
 
     /// Attaches for the first time.
@@ -184,7 +195,12 @@ impl Actor {
                 } } => match event {
                     Ok(Event::Output(bytes)) if self.leaving => drop(bytes),
                     Ok(Event::Output(bytes)) => self.print(bytes),
-                    Ok(event) => return Step::Event(event),
+                    Ok(event) => {
+                        if let Event::Progress { sent, .. } = event {
+                            self.reached(sent);
+                        }
+                        return Step::Event(event);
+                    }
                     Err(error) => return Step::Lost(error),
                 },
                 command = self.inbox.recv(), if !self.ending => {
@@ -204,6 +220,23 @@ impl Actor {
                     None => std::future::pending().await,
                 } } => {}
             }
+        }
+    }
+
+    /// Begins to tell how far something that is sent has come.
+    pub(super) fn begin_transfer(&mut self, what: &str, total: usize) {
+        self.transfer = Some(Under::begin(&self.shared.progress, what, total));
+    }
+
+    pub(super) fn reached(&self, bytes: usize) {
+        if let Some(transfer) = &self.transfer {
+            transfer.reached(&self.shared.progress, bytes);
+        }
+    }
+
+    pub(super) fn end_transfer(&mut self) {
+        if let Some(transfer) = self.transfer.take() {
+            transfer.reached(&self.shared.progress, transfer.total());
         }
     }
 

@@ -24,9 +24,6 @@ use crate::{
     task::{Kind, Scope, Task},
 };
 
-/// How many calls are handed to the board before the first of them has answered.
-const MOST_IN_FLIGHT: usize = 16;
-
 /// How many things on the board one call frees.
 const MOST_FREED: usize = 16;
 
@@ -34,7 +31,7 @@ impl Actor {
     /// Hands over what can be handed over. A call stays in the queue until it is, so that it can be taken back.
     pub(super) async fn start_ready(&mut self) {
         self.free_dropped();
-        while self.ping.is_none() && !self.doubtful && self.flying.len() < MOST_IN_FLIGHT {
+        while self.ping.is_none() && !self.doubtful && self.flying.len() < self.limits.in_flight.max(1) {
             let Some(job) = self.queue.first() else { return };
             let (id, work) = (job.id, job.call.work.clone());
             let ready = self.epoch.as_ref().is_some_and(|epoch| !epoch.locked);
@@ -155,6 +152,7 @@ impl Actor {
 
     /// Sends a call; false if it has to wait for those in flight.
     async fn hand_over(&mut self, id: u64, body: Body) -> bool {
+        let body = self.packed(body);
         let (Some(wire), Some(epoch)) = (&mut self.wire, &mut self.epoch) else { return false };
         let n = epoch.calls + 1;
         if !epoch.verifies() {

@@ -31,14 +31,18 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 pub use exclusive::Exclusive;
 pub(crate) use owner::Owner;
 pub use status::{Event, Events, State, Statistics};
-pub use wire::Traffic;
+pub use wire::{Repairs, Traffic};
 
 use crate::{
     agent::Capabilities,
+    board::Learned,
     error::{Error, Result},
     executor::{Call, Executor, Reply, Table, Work},
     output::{CAPACITY, Output},
+    preset::Preset,
+    progress::{Progress, Reporter},
     task::Scope,
+    trace::Trace,
     transport::{Line, Trust},
 };
 use job::Job;
@@ -53,14 +57,26 @@ pub(crate) struct Limits {
     /// One source put on the board, or one setup run.
     pub(crate) deploy: Duration,
     pub(crate) recover: Duration,
+    /// How many calls are handed to the board before the first of them has answered.
+    pub(crate) in_flight: usize,
+}
+
+/// What a session begins with.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) trust: Trust,
+    pub(crate) limits: Limits,
+    pub(crate) trace: Option<Arc<Trace>>,
+    pub(crate) learned: Option<Learned>,
 }
 
 impl Limits {
     pub(crate) const DEFAULT: Self = Self {
-        open: Duration::from_secs(10),
-        call: Duration::from_secs(10),
-        deploy: Duration::from_secs(10),
+        open: Preset::PRODUCTION.open,
+        call: Preset::PRODUCTION.call,
+        deploy: Preset::PRODUCTION.deploy,
         recover: Duration::from_secs(5),
+        in_flight: Preset::PRODUCTION.in_flight,
     };
 
     /// How long `call` may take if it does not say so itself.
@@ -81,6 +97,8 @@ pub(crate) struct Shared {
     counts: Arc<Counts>,
     output: broadcast::Sender<Vec<u8>>,
     capabilities: Mutex<Option<Capabilities>>,
+    learned: Mutex<Option<Learned>>,
+    progress: Reporter,
     status: Status,
     /// The way to the owner of the line for what is no call. It does not keep the owner alive.
     commands: OnceLock<mpsc::WeakUnboundedSender<Command>>,
@@ -98,6 +116,8 @@ impl Shared {
             counts: Arc::default(),
             output: broadcast::Sender::new(CAPACITY),
             capabilities: Mutex::new(None),
+            learned: Mutex::new(None),
+            progress: Reporter::new(),
             status: Status::new(),
             commands: OnceLock::new(),
             scopes: Mutex::default(),
@@ -209,13 +229,13 @@ impl Session {
         port: String,
         line: Box<dyn Line>,
         opener: Option<Opener>,
-        trust: Trust,
-        limits: Limits,
+        start: Start,
     ) -> Result<Self> {
+        let limits = start.limits;
         let (commands, inbox) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared::new(port));
         let _ = shared.commands.set(commands.downgrade());
-        let mut actor = actor::Actor::new(Arc::clone(&shared), line, opener, inbox, trust, limits);
+        let mut actor = actor::Actor::new(Arc::clone(&shared), line, opener, inbox, start);
         actor.open().await?;
         tokio::spawn(actor.run());
         Ok(Self::new(Executor::session(Owner { commands, shared: Arc::clone(&shared), limits }), shared, limits))
@@ -264,6 +284,25 @@ impl Session {
     #[must_use]
     pub fn traffic(&self) -> Traffic {
         self.shared.counts.read()
+    }
+
+    /// What had to be done again so far because the line lost or changed bytes.
+    #[must_use]
+    pub fn repairs(&self) -> Repairs {
+        self.shared.counts.repairs()
+    }
+
+    /// What the session has learned of its board and line, to be given to [`Builder::learned`](crate::Builder::learned)
+    /// when the same board is opened again; `None` before it has been attached to.
+    #[must_use]
+    pub fn learned(&self) -> Option<Learned> {
+        self.shared.learned.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How far transfers to the board come from now on: tasks, setups and pieces of code that are put on it.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.shared.progress.subscribe()
     }
 
     /// Everything the board prints from now on, never mixed with replies.

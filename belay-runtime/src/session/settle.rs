@@ -8,6 +8,7 @@ use super::{
     actor::{Actor, Flying},
     epoch::nonce,
     status::{Event as Happened, State},
+    wire::count,
 };
 use crate::{
     agent::{self, Status},
@@ -57,6 +58,8 @@ impl Actor {
     fn on_reply(&mut self, id: u64, payload: Vec<u8>) {
         let Some(at) = self.flying.iter().position(|f| f.job.id == id) else { return };
         if payload == REFUSED {
+            count(&self.shared.counts.refused);
+            count(&self.shared.counts.resent);
             // An interrupt that nobody asked for: greet the agent, then send this one again.
             if let Some(epoch) = &mut self.epoch {
                 epoch.locked = true;
