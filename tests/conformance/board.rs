@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use belay::{Device, Result};
+use belay::{Device, Result, Stream};
 use serde::{Deserialize, Serialize};
 
 /// One reading, as a dict on the board.
@@ -18,7 +18,7 @@ pub(crate) trait Suite {
     #[belay::setup]
     async fn open(&self) -> Result<()> {
         r#"
-        runs = 0
+        runs = closings = 0
         ended = None
         "#
     }
@@ -31,6 +31,24 @@ pub(crate) trait Suite {
         runs += 1
         return runs
         "#
+    }
+
+    /// Items of a generator, which is counted when it ends.
+    #[belay::task]
+    fn items(&self, n: u32) -> impl Stream<Item = Result<u32>> {
+        r#"
+        global closings
+        try:
+            for i in range(n):
+                yield i
+        finally:
+            closings += 1
+        "#
+    }
+
+    #[belay::task]
+    async fn closed(&self) -> Result<u32> {
+        "return closings"
     }
 
     #[belay::task]

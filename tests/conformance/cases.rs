@@ -63,6 +63,8 @@ cases! {
     deep_recursion_is_an_exception;
     a_full_heap_is_an_exception;
     setups_run_once_and_traits_do_not_meet;
+    a_stream_brings_every_item_and_lets_calls_between;
+    a_dropped_stream_ends_its_generator;
     a_cached_call_is_one_turn;
     calls_from_many_tasks;
     two_hundred_calls_leave_the_heap_as_it_was;
@@ -289,6 +291,24 @@ async fn setups_run_once_and_traits_do_not_meet(d: Device) -> Outcome {
     same("count", d.count().await, first + 2)?;
     same("tally", d.tally().await, tally + 1)?;
     same("a stranger sees it", sees_runs(&d).await, false)
+}
+
+async fn a_stream_brings_every_item_and_lets_calls_between(d: Device) -> Outcome {
+    let mut items = d.items(40);
+    for expected in 0..40 {
+        same("item", items.next().await.unwrap_or(Ok(u32::MAX)), expected)?;
+        same("integer", d.integer(expected.into()).await, expected.into())?;
+    }
+    that("nothing follows the last item", items.next().await.is_none())
+}
+
+async fn a_dropped_stream_ends_its_generator(d: Device) -> Outcome {
+    let before = d.closed().await.map_err(|e| e.to_string())?;
+    let mut items = d.items(1_000_000);
+    same("item", items.next().await.unwrap_or(Ok(u32::MAX)), 0)?;
+    same("closed", d.closed().await, before)?;
+    drop(items);
+    same("closed", d.closed().await, before + 1)
 }
 
 async fn a_cached_call_is_one_turn(d: Device) -> Outcome {
