@@ -228,6 +228,7 @@ impl Error {
             | Self::Argument { .. }
             | Self::File { .. }
             | Self::Gone { .. }
+            | Self::SetupMissing { .. }
             | Self::Unsupported { .. }
             | Self::Closed { .. } => false,
         }
@@ -267,6 +268,7 @@ mod tests {
                 source: Arc::from(Box::<dyn std::error::Error + Send + Sync>::from("broken")),
             },
             Error::Gone { what: task(), port: port() },
+            Error::SetupMissing { task: task(), setup: task(), params: String::new() },
             Error::Unsupported { what: task(), reason: reason() },
             Error::Closed { port: port() },
         ];
