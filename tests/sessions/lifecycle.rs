@@ -313,3 +313,54 @@ async fn closing_runs_the_teardowns_of_what_was_used_in_the_reverse_order() {
         assert_eq!(output.take_text(), format!("second. {first}"));
     }
 }
+
+#[tokio::test]
+async fn what_a_session_holds_on_the_board_is_listed_and_let_go() {
+    #[belay::device]
+    trait Heavy {
+        #[belay::setup]
+        async fn open(&self) -> belay::Result<()> {
+            "ballast = bytearray(40000)"
+        }
+
+        #[belay::task]
+        async fn weight(&self) -> belay::Result<u32> {
+            "return len(ballast)"
+        }
+
+        #[belay::teardown]
+        async fn let_down(&self) -> belay::Result<()> {
+            "print('let down')"
+        }
+    }
+    let device = Bench::new().device().await;
+    let session = device.session();
+    device.note(0).await.unwrap();
+    session.exec("import gc").await.unwrap();
+    let free = async || {
+        session.exec("gc.collect()").await.unwrap();
+        session.eval::<u32>("gc.mem_free()").await.unwrap()
+    };
+    free().await;
+    let mut output = session.output();
+    let mut frees = Vec::new();
+    for _ in 0..3 {
+        assert_eq!(device.weight().await.unwrap(), 40_000);
+        let held = session.namespaces();
+        let tasks: Vec<_> =
+            held.iter().map(|namespace| (namespace.name.rsplit("::").next(), &namespace.tasks[..])).collect();
+        assert_eq!(tasks, [(Some("Rig"), &["note"][..]), (Some("Heavy"), &["weight"][..])]);
+        let with = free().await;
+        session.release("Heavy").await.unwrap();
+        assert_eq!(output.take_text(), "let down\r\n");
+        assert_eq!(session.namespaces().len(), 1);
+        let without = free().await;
+        // What lets go of it stays the first time.
+        assert!(without >= with + 39_000, "{with} bytes were free, and {without} afterwards");
+        frees.push(without);
+    }
+    assert!(frees[2] + 128 >= frees[0], "{frees:?}");
+    assert_eq!(device.ran().await.unwrap(), [0]);
+    let error = session.release("Nothing").await.unwrap_err();
+    assert!(matches!(error, Error::Unsupported { .. }), "{error}");
+}

@@ -43,6 +43,10 @@ pub(crate) enum Work {
         expression: Arc<str>,
         scope: &'static Scope,
     },
+    /// Forgetting a namespace.
+    Release {
+        scope: &'static Scope,
+    },
     SoftReset,
     HardReset,
     /// Having the board for calls with this lease alone.
@@ -87,6 +91,8 @@ pub enum CallKind {
     Exec,
     /// Evaluating an expression.
     Eval,
+    /// Letting go of a namespace on the board.
+    Release,
     /// Resetting the interpreter.
     SoftReset,
     /// Resetting the processor.
@@ -123,6 +129,7 @@ impl Call {
             },
             Work::Exec { .. } => CallKind::Exec,
             Work::Eval { .. } => CallKind::Eval,
+            Work::Release { .. } => CallKind::Release,
             Work::SoftReset => CallKind::SoftReset,
             Work::HardReset => CallKind::HardReset,
             Work::Exclusive { .. } => CallKind::Exclusive,
@@ -136,6 +143,7 @@ impl Call {
             Work::Task { task, .. } => task.name,
             Work::Exec { .. } => "exec",
             Work::Eval { .. } => "eval",
+            Work::Release { .. } => "release",
             Work::SoftReset => "soft reset",
             Work::HardReset => "hard reset",
             Work::Exclusive { .. } => "exclusive",
@@ -183,7 +191,7 @@ impl Call {
         match &self.work {
             // Asking a generator again would lose what it gave the first time.
             Work::Task { task, via, .. } => task.idempotent && via.is_none(),
-            Work::Exec { .. } | Work::Eval { .. } => false,
+            Work::Exec { .. } | Work::Eval { .. } | Work::Release { .. } => false,
             Work::SoftReset | Work::HardReset | Work::Exclusive { .. } => true,
         }
     }

@@ -95,6 +95,16 @@ impl Session {
         Err(Error::Unsupported { what: format!("the namespace `{name}`"), reason })
     }
 
+    /// Lets go of a trait's namespace, named as for [`Session::exec_in`]: runs its teardowns, and frees the memory that
+    /// its globals and tasks take on the board. With the next call of one of its tasks it is set up again.
+    ///
+    /// # Errors
+    /// Those of the first teardown that failed, though everything is freed; otherwise as [`Session::exec_in`].
+    pub async fn release(&self, namespace: &str) -> Result<()> {
+        let scope = self.namespace(namespace)?;
+        self.carry(Call::new(Work::Release { scope })).await.map(drop)
+    }
+
     /// Resets the interpreter (what Ctrl-D does). Tasks and setups come back by themselves with the next call.
     ///
     /// MicroPython's unix port exits instead; it is started anew if it was opened by a spec.

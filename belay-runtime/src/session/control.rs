@@ -172,7 +172,7 @@ impl Actor {
         outcome
     }
 
-    async fn tear_down_with(&mut self, teardown: &'static Task) -> Result<()> {
+    pub(super) async fn tear_down_with(&mut self, teardown: &'static Task) -> Result<()> {
         if self.wire.is_none() {
             return Err(self.lost_for_good("its teardowns could not be run"));
         }

@@ -89,6 +89,7 @@ impl Actor {
                             via.held.is_made(epoch.token());
                         }
                         self.note_scope(task.scope);
+                        self.shared.held_tasks.note(task);
                         return body;
                     }
                     missing => (task.scope, missing),
@@ -110,6 +111,12 @@ impl Actor {
                     return Some(epoch.exec(source, &harmless(name), scope));
                 }
                 (*scope, None)
+            }
+            Work::Release { scope } => {
+                if self.flying.is_empty() {
+                    self.release(id, scope).await;
+                }
+                return None;
             }
             Work::SoftReset | Work::HardReset | Work::Exclusive { .. } => return None,
         };

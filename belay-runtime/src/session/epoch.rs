@@ -61,6 +61,11 @@ impl Epoch {
         self.deployed.insert(identity(task), index);
     }
 
+    /// Forgets where a task is; gives back where it was.
+    pub(super) fn forget(&mut self, task: &Task) -> Option<usize> {
+        self.deployed.remove(&identity(task))
+    }
+
     /// What has to be put on the board before this call, if anything.
     pub(super) fn missing(&self, task: &'static Task, via: Option<&Via>) -> Option<&'static Task> {
         let task = via.is_none_or(|via| via.makes).then_some(task);

@@ -11,6 +11,7 @@ mod fetch;
 mod install;
 mod job;
 mod modules;
+mod namespaces;
 mod owner;
 mod queue;
 mod reach;
@@ -32,6 +33,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 pub(crate) use adhoc::ADHOC;
 pub(crate) use epoch::scope_key;
 pub use exclusive::Exclusive;
+pub use namespaces::Namespace;
 pub(crate) use owner::Owner;
 pub use status::{Event, Events, State, Statistics};
 pub use wire::{Repairs, Traffic};
@@ -107,6 +109,7 @@ pub(crate) struct Shared {
     commands: OnceLock<mpsc::WeakUnboundedSender<Command>>,
     /// The namespaces whose tasks have been called.
     scopes: Mutex<Vec<&'static Scope>>,
+    held_tasks: namespaces::Tasks,
     held: Arc<Table>,
 }
 
@@ -124,6 +127,7 @@ impl Shared {
             status: Status::new(),
             commands: OnceLock::new(),
             scopes: Mutex::default(),
+            held_tasks: namespaces::Tasks::default(),
             held: Arc::new(Table::new(epoch::nonce())),
         }
     }
@@ -333,6 +337,13 @@ impl Session {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.shared.waiting()
+    }
+
+    /// The namespaces on the board that this session has called tasks of since the last reset. See
+    /// [`Session::release`].
+    #[must_use]
+    pub fn namespaces(&self) -> Vec<Namespace> {
+        self.shared.held_tasks.namespaces()
     }
 
     /// What happens to the session from now on. There may be any number of subscribers, as of [`Session::output`].

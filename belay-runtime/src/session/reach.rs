@@ -142,6 +142,7 @@ impl Actor {
         let last = self.last_epoch.replace(token);
         if last != Some(token) {
             self.scopes.clear();
+            self.shared.held_tasks.clear();
         }
         if last.is_some_and(|last| last != token) {
             self.shared.status.resets.count();
