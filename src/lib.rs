@@ -54,14 +54,23 @@
 //! # Features
 //!
 //! - `syntax` (default): Python is parsed, checked and made smaller when the program is compiled.
-//! - `sim`: virtual boards in this process. A debug build needs an optimised interpreter: in the workspace's `Cargo.toml`
-//!   write `[profile.dev.package."*"]` and `opt-level = 3`.
+//! - `sim`: virtual boards in this process. In a debug build Python runs some eighty times slower there unless the
+//!   interpreter is optimised, by five lines in the workspace's `Cargo.toml`:
+//!
+//!   ```toml
+//!   [profile.dev.package]
+//!   wasmi = { opt-level = 3, debug-assertions = false, overflow-checks = false }
+//!   wasmi_core = { opt-level = 3 }
+//!   wasmi_ir = { opt-level = 3 }
+//!   wasmparser = { opt-level = 3 }
+//!   sha2 = { opt-level = 3 }
+//!   ```
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
 pub use belay_macros::{device, setup, task};
 pub use belay_runtime::{
-    AfterTimeout, Builder, Capabilities, Device, Error, Exception, Frame, Line, Output, Printed, Result, Session,
+    AfterTimeout, Builder, Call, Capabilities, Device, Error, Exception, Frame, Line, Output, Printed, Result, Session,
     Source, Traffic, Trust, codec,
 };
 

@@ -39,11 +39,16 @@ mod recorder {
             }
         }
 
-        pub fn call<R: From<Call> + Send + 'static>(
+        pub fn decode<R: From<Call>>(call: Call) -> R {
+            R::from(call)
+        }
+
+        pub fn call<R: Send>(
             _: &Device,
             Args(call): Args,
-        ) -> impl Future<Output = R> + Send + 'static + use<R> {
-            std::future::ready(R::from(call))
+            decode: fn(Call) -> R,
+        ) -> impl Future<Output = R> + Send + use<R> {
+            std::future::ready(decode(call))
         }
     }
 }

@@ -23,26 +23,38 @@ use crate::{
 )]
 pub trait Argument: Serialize {}
 
+// Without this the compiler names the bound of this implementation, `Serialize`, instead of saying the sentence above.
+#[diagnostic::do_not_recommend]
 impl<T: Serialize + ?Sized> Argument for T {}
 
 /// The result of a task: `belay::Result<T>` with a `T` that implements [`serde::Deserialize`] and borrows nothing.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the result of a task",
     label = "a task returns `belay::Result<T>`, and `T` is read from the board's reply",
-    note = "results of tasks implement `serde::Deserialize`: add `#[derive(serde::Deserialize)]` to the type inside"
+    note = "results of tasks implement `serde::Deserialize` and own their data: add `#[derive(serde::Deserialize)]` to the type inside"
 )]
 pub trait Returns {
     #[doc(hidden)]
-    fn from_call(outcome: Result<(&'static Task, Vec<u8>)>) -> Self;
+    fn from_call(outcome: Outcome) -> Self;
 }
 
+/// What came of a call: the task and the board's reply to it.
+pub type Outcome = Result<(&'static Task, Vec<u8>)>;
+
+#[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned> Returns for Result<T> {
-    fn from_call(outcome: Result<(&'static Task, Vec<u8>)>) -> Self {
+    fn from_call(outcome: Outcome) -> Self {
         let (task, payload) = outcome?;
         check(task.name, &payload, Some(task))?;
         reply::decode(&payload)
             .map_err(|source| Error::WrongType { task: task.name.to_owned(), source: Box::new(source) })
     }
+}
+
+/// The outcome of a call as the task's result. The bound stands here and not on [`call`], because the future of `call`
+/// would carry it, and the compiler would report a result that cannot be read twice.
+pub fn decode<R: Returns>(outcome: Outcome) -> R {
+    R::from_call(outcome)
 }
 
 /// An exception in a reply as an error.
@@ -82,14 +94,13 @@ impl Args {
 }
 
 /// Calls a task. Nothing happens before the future is polled.
-pub fn call<R: Returns>(device: &Device, args: Args) -> impl Future<Output = R> + Send + 'static + use<R> {
+pub fn call<R>(device: &Device, args: Args, decode: fn(Outcome) -> R) -> impl Future<Output = R> + Send + use<R> {
     let device = device.clone();
     async move {
         let Args { task, values, error } = args;
-        let outcome = match error {
+        decode(match error {
             Some(error) => Err(error),
             None => device.call(task, Arc::new(values)).await.map(|payload| (task, payload)),
-        };
-        R::from_call(outcome)
+        })
     }
 }

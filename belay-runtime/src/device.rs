@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     codec::args::Args,
     error::Result,
+    executor::{Call, Work},
     session::{Limits, Session},
     task::Task,
     transport::{self, Line, Opened, Trust},
@@ -61,7 +62,10 @@ impl Device {
     }
 
     pub(crate) async fn call(&self, task: &'static Task, args: Arc<Args>) -> Result<Vec<u8>> {
-        self.session.call(task, args, self.timeout).await
+        let mut call = Call::new(Work::Task { task, args });
+        // What the handle says counts before what the task says.
+        call.limit = self.timeout.or(call.limit);
+        self.session.submit(call).await
     }
 }
 

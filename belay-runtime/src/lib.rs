@@ -6,6 +6,7 @@
 //! | module | its one job |
 //! |---|---|
 //! | `device`, `call` | the handle that programs hold; the typed shell around an untyped call |
+//! | `executor` | one call as a value |
 //! | `session` | one board, one owner: the queue, what this boot of the board holds, stopping it |
 //! | `agent` | the Python that lives on the board |
 //! | `repl` | the raw REPL as a state machine without a socket and without a clock |
@@ -21,6 +22,7 @@ pub mod codec;
 mod device;
 mod error;
 mod exception;
+mod executor;
 mod output;
 mod repl;
 mod session;
@@ -31,6 +33,7 @@ pub use agent::Capabilities;
 pub use device::{Builder, Device};
 pub use error::{AfterTimeout, Error, Result};
 pub use exception::{Exception, Frame, Source};
+pub use executor::Call;
 pub use output::{Output, Printed};
 pub use session::{Session, Traffic};
 pub use transport::{Line, Trust};
@@ -39,7 +42,7 @@ pub use transport::{Line, Trust};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::{
-        call::{Args, Argument, Returns, call},
+        call::{Args, Argument, Outcome, Returns, call, decode},
         task::{Kind, Origin, Scope, Task},
     };
 }

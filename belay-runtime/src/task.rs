@@ -3,10 +3,9 @@
 //! A [`Task`] is a `static` that the macro writes beside each method. It is data only; everything that happens
 //! with it happens in the session.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 /// One Python body, ready for a board.
-#[derive(Debug)]
 pub struct Task {
     /// The Python name of the function (for a setup or teardown: the name of the Rust method).
     pub name: &'static str,
@@ -50,12 +49,44 @@ pub struct Origin {
 }
 
 /// A namespace on the board: one a trait, or one a module for tasks that stand alone.
-#[derive(Debug)]
 pub struct Scope {
     /// Module path, and the trait's name where there is one: `my_crate::sensors::Thermometer`.
     pub key: &'static str,
     /// The setups that run before the first task of this scope, in the order in which they are written.
     pub setups: &'static [&'static Task],
+}
+
+// Written by hand, because a task names its scope and a scope its setups: derived, the two would go round for ever.
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task")
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .field("params", &self.params)
+            .field("source", &self.source)
+            .field("hash", &format_args!("{:#018x}", self.hash))
+            .field("timeout", &self.timeout)
+            .field("idempotent", &self.idempotent)
+            .field("origin", &format_args!("{}", self.origin.file))
+            .field("scope", &self.scope.key)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").field("key", &self.key).field("setups", &Names(self.setups)).finish()
+    }
+}
+
+/// Tasks by their names.
+struct Names(&'static [&'static Task]);
+
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|task| task.name)).finish()
+    }
 }
 
 /// FNV-1a, 64 bit: the named algorithm behind [`Task::hash`]. The macro computes the same.
@@ -72,3 +103,30 @@ pub(crate) const fn fnv1a(bytes: &[u8], mut hash: u64) -> u64 {
 
 /// The offset basis of [`fnv1a`]: the hash of nothing.
 pub(crate) const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static SCOPE: Scope = Scope { key: "crate::Trait", setups: &[&SETUP] };
+    static SETUP: Task = Task {
+        name: "open",
+        kind: Kind::Setup,
+        params: &[],
+        source: "x=1",
+        hash: 1,
+        timeout: None,
+        idempotent: false,
+        origin: Origin { file: "src/main.rs", lines: &[1], text: &["x = 1"] },
+        scope: &SCOPE,
+    };
+
+    #[test]
+    fn a_task_and_its_scope_can_be_printed() {
+        assert_eq!(format!("{SCOPE:?}"), r#"Scope { key: "crate::Trait", setups: ["open"] }"#);
+        assert_eq!(
+            format!("{SETUP:?}"),
+            r#"Task { name: "open", kind: Setup, params: [], source: "x=1", hash: 0x0000000000000001, timeout: None, idempotent: false, origin: src/main.rs, scope: "crate::Trait" }"#
+        );
+    }
+}

@@ -46,19 +46,26 @@
 //!
 //! Its SHA-512 is checked each time. Without any of the three, [`Board::start`] fails with an error that names them.
 //!
-//! # Debug builds
+//! # What it costs
 //!
-//! The interpreter is interpreted, which debug builds make some twenty times slower. A profile counts only in the workspace
-//! that is being built, so write these lines into your own `Cargo.toml`:
+//! | | release | debug, with the lines below | debug, without |
+//! |---|---|---|---|
+//! | first board of a process, to its prompt | 31 ms | 51 ms | 390 ms |
+//! | each further board | 0.6 ms | 0.6 ms | 4.4 ms |
+//! | raw exec of `print(1)` | 0.18 ms | 0.18 ms | 16 ms |
+//! | memory of a board | 0.7 MB | 0.7 MB | 0.7 MB |
+//!
+//! CPU time as `cargo run --release -p belay-sim --example figures` counts it, on one machine. The interpreter is interpreted,
+//! which an unoptimised build makes some eighty times slower. A profile counts only in the workspace that is being built,
+//! so write these lines into your own `Cargo.toml`:
 //!
 //! ```toml
-//! [profile.dev.package."*"]
-//! opt-level = 3
-//!
-//! [profile.dev.package.wasmi]
-//! opt-level = 3
-//! debug-assertions = false
-//! overflow-checks = false
+//! [profile.dev.package]
+//! wasmi = { opt-level = 3, debug-assertions = false, overflow-checks = false }
+//! wasmi_core = { opt-level = 3 }
+//! wasmi_ir = { opt-level = 3 }
+//! wasmparser = { opt-level = 3 }
+//! sha2 = { opt-level = 3 }
 //! ```
 //!
 //! # What is not like a board

@@ -452,3 +452,19 @@ async fn a_heap_of_ten_kilobytes_boots_and_runs() {
     let (_, error) = bench.run("bytearray(10000)").await;
     assert!(error.contains("MemoryError"), "{error}");
 }
+
+#[test]
+fn users_are_told_the_profile_that_this_workspace_has() {
+    let read = |path: &str| std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let workspace = read("../Cargo.toml");
+    let profile: Vec<_> = workspace
+        .lines()
+        .skip_while(|line| *line != "[profile.dev.package]")
+        .take_while(|line| !line.is_empty())
+        .collect();
+    assert!(profile.len() > 1, "{workspace}");
+    for documentation in ["src/lib.rs", "../src/lib.rs"] {
+        let told = read(documentation).replace("//!   ", "//! ");
+        assert!(told.contains(&format!("//! {}", profile.join("\n//! "))), "{documentation}: {profile:#?}");
+    }
+}

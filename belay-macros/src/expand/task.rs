@@ -160,7 +160,7 @@ pub(crate) fn call(krate: &Path, function: &Function, task: &Ident) -> TokenStre
         #unread
         let #mutability #args = #krate::__private::Args::new(&#task);
         #(#pushes)*
-        #krate::__private::call::<#output>(#board, #args)
+        #krate::__private::call(#board, #args, #krate::__private::decode::<#output>)
     }
 }
 

@@ -2,8 +2,11 @@
 
 mod actor;
 mod attach;
+mod dispatch;
 mod epoch;
+mod job;
 mod sealed;
+mod settle;
 mod wire;
 
 use std::{
@@ -23,12 +26,12 @@ pub use wire::Traffic;
 
 use crate::{
     agent::Capabilities,
-    codec::args::Args,
     error::{Error, Result},
+    executor::{Call, Work},
     output::{CAPACITY, Output},
-    task::Task,
     transport::{Line, Trust},
 };
+use job::Job;
 use wire::Counts;
 
 /// How many calls may wait for one board: more is a program that makes calls faster than the board answers.
@@ -77,41 +80,6 @@ enum Command {
     Call(Job),
     /// Nobody waits for this call any more.
     Forget(u64),
-}
-
-/// One request on its way through the session.
-struct Job {
-    id: u64,
-    work: Work,
-    limit: Duration,
-    deadline: Instant,
-    /// Taken when the answer is given; gone early when the deadline passed and the board is still being stopped.
-    reply: Option<oneshot::Sender<Result<Vec<u8>>>>,
-}
-
-#[derive(Clone)]
-enum Work {
-    Task { task: &'static Task, args: Arc<Args> },
-    Exec { source: Arc<str> },
-    SoftReset,
-}
-
-impl Work {
-    fn name(&self) -> &str {
-        match self {
-            Self::Task { task, .. } => task.name,
-            Self::Exec { .. } => "exec",
-            Self::SoftReset => "soft reset",
-        }
-    }
-
-    fn idempotent(&self) -> bool {
-        match self {
-            Self::Task { task, .. } => task.idempotent,
-            Self::Exec { .. } => false,
-            Self::SoftReset => true,
-        }
-    }
 }
 
 /// Something that opens the line anew after it was lost.
@@ -174,7 +142,7 @@ impl Session {
     /// # Errors
     /// [`Error::Exception`] if the code raises, and whatever a call can fail with.
     pub async fn exec(&self, source: &str) -> Result<()> {
-        let payload = self.submit(Work::Exec { source: source.into() }, self.limits.call).await?;
+        let payload = self.submit(Call::new(Work::Exec { source: source.into() })).await?;
         crate::call::check("exec", &payload, None)
     }
 
@@ -184,18 +152,18 @@ impl Session {
     /// [`Error::TimedOut`] if the board does not come back, [`Error::Lost`] if the line ended: MicroPython's unix port
     /// exits instead.
     pub async fn soft_reset(&self) -> Result<()> {
-        self.submit(Work::SoftReset, self.limits.open).await.map(drop)
+        self.submit(Call::new(Work::SoftReset)).await.map(drop)
     }
 
-    pub(crate) async fn call(&self, task: &'static Task, args: Arc<Args>, limit: Option<Duration>) -> Result<Vec<u8>> {
-        let limit = limit.or(task.timeout).unwrap_or(self.limits.call);
-        self.submit(Work::Task { task, args }, limit).await
-    }
-
-    async fn submit(&self, work: Work, limit: Duration) -> Result<Vec<u8>> {
+    /// Hands a call over to the owner of the line and waits for what comes of it: MessagePack, an exception included.
+    pub(crate) async fn submit(&self, call: Call) -> Result<Vec<u8>> {
+        let limit = call.limit.unwrap_or(match call.work {
+            Work::SoftReset => self.limits.open,
+            Work::Task { .. } | Work::Exec { .. } => self.limits.call,
+        });
         let mut waiting = Waiting::enter(self)?;
         let (reply, answer) = oneshot::channel();
-        let job = Job { id: waiting.id, work, limit, deadline: Instant::now() + limit, reply: Some(reply) };
+        let job = Job { id: waiting.id, call, limit, deadline: Instant::now() + limit, reply: Some(reply) };
         let closed = || Error::Closed { port: self.shared.port.clone() };
         self.commands.send(Command::Call(job)).map_err(|_| closed())?;
         let answer = answer.await;

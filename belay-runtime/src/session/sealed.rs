@@ -219,7 +219,7 @@ impl Actor {
             Status::Absent => {
                 self.epoch = None;
                 match attempt.ended {
-                    Some(error) if super::actor::is_name_error(&error) => Err(Fault::Gone),
+                    Some(error) if super::settle::is_name_error(&error) => Err(Fault::Gone),
                     _ => Err(self.unknown(what, "the board was reset").into()),
                 }
             }

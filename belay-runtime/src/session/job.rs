@@ -1,0 +1,49 @@
+//! One request on its way through the session, and the answers that it may get.
+
+use std::time::Duration;
+
+use tokio::{sync::oneshot, time::Instant};
+
+use crate::{
+    error::{AfterTimeout, Error, Result},
+    executor::Call,
+};
+
+/// One request on its way through the session.
+pub(super) struct Job {
+    pub(super) id: u64,
+    pub(super) call: Call,
+    pub(super) limit: Duration,
+    pub(super) deadline: Instant,
+    /// Taken when the answer is given; gone early when the deadline passed and the board is still being stopped.
+    pub(super) reply: Option<oneshot::Sender<Result<Vec<u8>>>>,
+}
+
+impl Job {
+    /// How long after its deadline a caller waits at most for word of the board.
+    pub(super) fn grace(&self) -> Duration {
+        (self.limit / 8).clamp(Duration::from_millis(5), Duration::from_secs(2))
+    }
+
+    pub(super) fn answer(&mut self, outcome: Result<Vec<u8>>) {
+        if let Some(reply) = self.reply.take() {
+            // A caller that has gone needs no answer.
+            let _: std::result::Result<(), _> = oneshot::Sender::send(reply, outcome);
+        }
+    }
+
+    pub(super) fn time_out(&mut self, port: &str, board: AfterTimeout) {
+        let error =
+            Error::TimedOut { what: self.call.name().to_owned(), port: port.to_owned(), limit: self.limit, board };
+        self.answer(Err(error));
+    }
+
+    pub(super) fn unknown(&mut self, port: &str, reason: &str) {
+        let error = Error::OutcomeUnknown {
+            task: self.call.name().to_owned(),
+            port: port.to_owned(),
+            reason: reason.to_owned(),
+        };
+        self.answer(Err(error));
+    }
+}
