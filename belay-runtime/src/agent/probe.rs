@@ -83,7 +83,8 @@ impl Capabilities {
             pad_bytes: self.interns_bytes,
             decimals: self.decimals,
             float_bits: self.float_bits,
-            unpack: None,
+            array: self.full_modules,
+            struct_module: self.struct_module(),
         }
     }
 
