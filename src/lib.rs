@@ -71,9 +71,13 @@
 
 pub use belay_macros::{device, setup, task};
 pub use belay_runtime::{
-    AfterTimeout, Builder, Call, Capabilities, Device, Error, Exception, Frame, Line, Output, Printed, Result, Session,
-    Source, Traffic, Trust, codec,
+    AfterTimeout, Builder, Call, CallKind, Capabilities, Device, Error, Exception, Executor, Frame, Line, Output,
+    Printed, Reply, Result, Session, Source, Traffic, Trust, codec,
 };
+
+/// Virtual boards, for programs that set what a sensor reads, see what a pin did, or let other programs in.
+#[cfg(feature = "sim")]
+pub use belay_sim as sim;
 
 #[doc(hidden)]
 pub use belay_runtime::__private;

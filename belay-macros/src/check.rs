@@ -9,8 +9,19 @@ use crate::problem::{Problem, Problems};
 
 /// The inherent methods of `belay::Device`. Rust prefers them to a trait's, so a task of such a name could never be
 /// called with a dot.
-const RESERVED: &[&str] =
-    &["open", "builder", "session", "with", "with_timeout", "close", "exclusive", "states", "events"];
+const RESERVED: &[&str] = &[
+    "open",
+    "builder",
+    "session",
+    "with",
+    "with_timeout",
+    "with_layer",
+    "executor",
+    "close",
+    "exclusive",
+    "states",
+    "events",
+];
 
 /// The keywords of Python 3, and `async`/`await`, which MicroPython has as keywords too.
 const KEYWORDS: &[&str] = &[

@@ -1,12 +1,14 @@
 //! The handle that programs hold, and how it is made.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
+
+use tower::{BoxError, Layer, Service};
 
 use crate::{
     codec::args::Args,
     error::Result,
-    executor::{Call, Work},
-    session::{Limits, Session},
+    executor::{Call, Executor, Reply, Work},
+    session::{Limits, Session, Shared},
     task::Task,
     transport::{self, Line, Opened, Trust},
 };
@@ -18,7 +20,6 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Device {
     session: Arc<Session>,
-    timeout: Option<Duration>,
 }
 
 impl AsRef<Device> for Device {
@@ -46,7 +47,7 @@ impl Device {
 
     /// Opens a board with other limits than the default ones, or on a line of one's own.
     pub fn builder() -> Builder {
-        Builder { limits: Limits::DEFAULT, trust: None }
+        Builder { limits: Limits::DEFAULT, trust: None, layers: Vec::new() }
     }
 
     /// What concerns the board as a whole: output, resets, ad-hoc code, counters.
@@ -58,23 +59,79 @@ impl Device {
     /// The same board with another deadline for every call that goes through this handle.
     #[must_use]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
-        Self { session: Arc::clone(&self.session), timeout: Some(timeout) }
+        self.with(move |call| call.with_timeout(timeout))
+    }
+
+    /// The same board with `edit` done to every call that goes through this handle, before any layer sees it.
+    ///
+    /// What is done here counts before what the task says, and after what the handle did already.
+    #[must_use]
+    pub fn with(&self, edit: impl Fn(Call) -> Call + Send + Sync + 'static) -> Self {
+        Self::on(self.session.with(edit))
+    }
+
+    /// The same board, reached through `layer`: every call of this handle and of its [`session`](Self::session) goes
+    /// through it. It wraps the layers that are there already.
+    #[must_use]
+    pub fn with_layer<L>(&self, layer: L) -> Self
+    where
+        L: Layer<Executor>,
+        L::Service: Service<Call, Response = Reply> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Call>>::Error: Into<BoxError>,
+        <L::Service as Service<Call>>::Future: Send + 'static,
+    {
+        Self::on(self.session.through(self.session.executor().layer(&layer)))
+    }
+
+    /// What carries the calls of this handle, as a tower service.
+    #[must_use]
+    pub fn executor(&self) -> Executor {
+        self.session.executor().clone()
+    }
+
+    /// A device without a board: `service` answers its calls. `name` stands for it in messages.
+    ///
+    /// A mock, a player of recorded calls, a board that hangs on another machine are made like this.
+    #[must_use]
+    pub fn from_service<S>(name: &str, service: S) -> Self
+    where
+        S: Service<Call, Response = Reply> + Clone + Send + Sync + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send + 'static,
+    {
+        let shared = Arc::new(Shared::new(name.to_owned()));
+        let executor = Executor::service(Arc::clone(&shared), service);
+        Self::on(Session::new(executor, shared, Limits::DEFAULT))
+    }
+
+    fn on(session: Session) -> Self {
+        Self { session: Arc::new(session) }
     }
 
     pub(crate) async fn call(&self, task: &'static Task, args: Arc<Args>) -> Result<Vec<u8>> {
-        let mut call = Call::new(Work::Task { task, args });
-        // What the handle says counts before what the task says.
-        call.limit = self.timeout.or(call.limit);
-        self.session.submit(call).await
+        self.session.carry(Call::new(Work::Task { task, args })).await.map(Reply::into_payload)
     }
 }
 
+/// Puts a layer whose type is not known around an executor.
+type AddLayer = Arc<dyn Fn(&Executor) -> Executor + Send + Sync>;
+
 /// How a [`Device`] is made.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct Builder {
     limits: Limits,
     trust: Option<Trust>,
+    /// From the inside out.
+    layers: Vec<AddLayer>,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { limits, trust, layers } = self;
+        let layers = &layers.len();
+        f.debug_struct("Builder").field("limits", limits).field("trust", trust).field("layers", layers).finish()
+    }
 }
 
 impl Builder {
@@ -102,6 +159,21 @@ impl Builder {
         self
     }
 
+    /// Puts a layer around the calls of the device, around the layers that were given before. It is told of every call
+    /// of every handle, but of nothing that the session does by itself (attaching, deploying, setups).
+    ///
+    /// Layers that are to be read from the outside in go through one `tower::ServiceBuilder`.
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<Executor> + Send + Sync + 'static,
+        L::Service: Service<Call, Response = Reply> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Call>>::Error: Into<BoxError>,
+        <L::Service as Service<Call>>::Future: Send + 'static,
+    {
+        self.layers.push(Arc::new(move |executor| executor.layer(&layer)));
+        self
+    }
+
     /// Opens the board that `spec` names, see [`Device::open`].
     ///
     /// # Errors
@@ -115,7 +187,7 @@ impl Builder {
         });
         let trust = self.trust.unwrap_or(trust);
         let session = Session::attach(spec.to_owned(), line, Some(opener), trust, self.limits).await?;
-        Ok(Device { session: Arc::new(session), timeout: None })
+        Ok(layered(session, &self.layers))
     }
 
     /// Gets hold of the board at the other end of `line`; `name` stands for it in messages. The line is trusted unless
@@ -126,6 +198,12 @@ impl Builder {
     pub async fn connect(self, name: &str, line: impl Line + 'static) -> Result<Device> {
         let trust = self.trust.unwrap_or(Trust::Trusted);
         let session = Session::attach(name.to_owned(), Box::new(line), None, trust, self.limits).await?;
-        Ok(Device { session: Arc::new(session), timeout: None })
+        Ok(layered(session, &self.layers))
     }
+}
+
+/// A device with `layers` around the session, from the inside out.
+fn layered(session: Session, layers: &[AddLayer]) -> Device {
+    let executor = layers.iter().fold(session.executor().clone(), |executor, layer| layer(&executor));
+    Device::on(session.through(executor))
 }

@@ -110,6 +110,16 @@ pub enum Error {
         /// How many wait.
         waiting: usize,
     },
+    /// A layer that the program put around its calls failed.
+    #[error("{task} on {port}: a layer failed: {source}")]
+    Layer {
+        /// The task.
+        task: String,
+        /// The spec as it was given.
+        port: String,
+        /// The layer's own error.
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
     /// The session was closed before the call was done.
     #[error("the session with {port} is closed")]
     Closed {
@@ -130,6 +140,9 @@ pub enum AfterTimeout {
     Stopped,
     /// The board has been interrupted; it has not yet shown that it stopped.
     Interrupting,
+    /// A layer gave up on the call, or the service that stands for a board did not answer. A session takes such a call
+    /// back, and interrupts the board if it had begun.
+    TakenBack,
 }
 
 impl AfterTimeout {
@@ -139,6 +152,7 @@ impl AfterTimeout {
             Self::Sent => " (it was sent and had not begun)",
             Self::Stopped => " (the board was interrupted)",
             Self::Interrupting => " (the board was interrupted and has not answered yet)",
+            Self::TakenBack => " (the call was taken back; what had begun is interrupted)",
         }
     }
 }

@@ -33,7 +33,7 @@ pub use agent::Capabilities;
 pub use device::{Builder, Device};
 pub use error::{AfterTimeout, Error, Result};
 pub use exception::{Exception, Frame, Source};
-pub use executor::Call;
+pub use executor::{Call, CallKind, Executor, Reply};
 pub use output::{Output, Printed};
 pub use session::{Session, Traffic};
 pub use transport::{Line, Trust};

@@ -3,13 +3,17 @@
 use std::io;
 use std::net::SocketAddr;
 
-use tokio::net::{TcpListener, ToSocketAddrs};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::task::AbortHandle;
 
 use crate::Board;
 use crate::bridge::bridge;
 
 /// A TCP port that leads to a board until this is dropped.
+///
+/// Each client has the board's line to itself: the newest one takes it from the one before, whose connection ends. What
+/// the board prints while there is no client is lost.
 #[derive(Debug)]
 pub struct Tcp {
     address: SocketAddr,
@@ -17,6 +21,22 @@ pub struct Tcp {
 }
 
 impl Tcp {
+    /// Listens on `address`, for example `127.0.0.1:0`, in front of a line: of a [`Port`](crate::Port), of a
+    /// [`Line`](crate::Line), of anything that tokio can read and write.
+    ///
+    /// # Errors
+    ///
+    /// Those of binding the address.
+    pub async fn new<T>(address: impl ToSocketAddrs, line: T) -> io::Result<Self>
+    where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let task = tokio::spawn(serve(listener, line)).abort_handle();
+        Ok(Self { address, task })
+    }
+
     /// Where to connect to.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -31,31 +51,43 @@ impl Drop for Tcp {
 }
 
 impl Board {
-    /// Listens on `address`, for example `127.0.0.1:0`. Each client has the board's line to itself: the newest one
-    /// takes it from the one before, whose connection ends.
+    /// Connects the board to a new TCP port at `address`.
     ///
     /// # Errors
     ///
-    /// Those of binding the address.
+    /// As [`Tcp::new`].
     pub async fn listen(&self, address: impl ToSocketAddrs) -> io::Result<Tcp> {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
-        let task = tokio::spawn(serve(listener, self.clone())).abort_handle();
-        Ok(Tcp { address, task })
+        Tcp::new(address, self.connect()).await
     }
 }
 
-async fn serve(listener: TcpListener, board: Board) {
-    // Dropped with this task, and the connections with it.
-    let mut clients = JoinSet::new();
-    // An error of `accept` is one of the client's, who is gone already.
+async fn serve<T: AsyncRead + AsyncWrite + Unpin>(listener: TcpListener, mut line: T) {
+    let mut client = None;
+    let mut unheard = [0; 1024];
     loop {
-        if let Ok((mut client, _)) = listener.accept().await {
+        client = match &mut client {
+            None => tokio::select! {
+                client = accept(&listener) => Some(client),
+                read = line.read(&mut unheard) => match read {
+                    Ok(1..) => None,
+                    _ => return,
+                },
+            },
+            Some(current) => tokio::select! {
+                next = accept(&listener) => Some(next),
+                () = bridge(current, &mut line) => None,
+            },
+        };
+    }
+}
+
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        // An error of `accept` is one of the client's, who is gone already.
+        if let Ok((client, _)) = listener.accept().await {
             // Small requests and small answers: without it some wait for an acknowledgement of 40 ms.
             let _ = client.set_nodelay(true);
-            let mut port = board.connect();
-            clients.spawn(async move { bridge(&mut client, &mut port).await });
+            return client;
         }
-        while clients.try_join_next().is_some() {}
     }
 }

@@ -1,7 +1,8 @@
 //! One suite for any board.
 //!
 //! Without anything set it runs against every family of virtual boards, and against MicroPython 1.9.2 for the micro:bit
-//! in QEMU where that is installed. `BELAY_TEST_PORT=<spec>` runs it against that port only.
+//! in QEMU where that is installed, and against MicroPython's unix port if `BELAY_UNIX_PORT` names its program.
+//! `BELAY_TEST_PORT=<spec>` runs it against that port only.
 //!
 //! A case that a board cannot do is listed as ignored, with the board's own words as the reason; a board on which fewer
 //! than [`AT_LEAST`] cases run fails the whole run.
@@ -103,15 +104,31 @@ async fn targets() -> (Vec<Target>, Vec<String>) {
             Err(problem) => broken.push(problem),
         }
     }
+    // Only that port has threads; over pipes it never sees a Ctrl-C while it runs something.
+    match std::env::var("BELAY_UNIX_PORT") {
+        Ok(program) => match open("unix-port", &format!("exec:{program} -i"), None).await {
+            Ok(target) => found.push(target),
+            Err(problem) => broken.push(problem),
+        },
+        Err(_) => absent("unix-port", "BELAY_UNIX_PORT does not name its program", &mut broken),
+    }
     match microbit::Microbit::start().await {
         Ok(microbit) => match open("microbit", &microbit.port.clone(), Some(microbit)).await {
             Ok(target) => found.push(target),
             Err(problem) => broken.push(problem),
         },
-        Err(reason) if std::env::var_os("CI").is_some() => broken.push(format!("microbit: {reason}")),
-        Err(reason) => println!("microbit: left out: {reason}"),
+        Err(reason) => absent("microbit", &reason, &mut broken),
     }
     (found, broken)
+}
+
+/// A board that is not there: in CI, where all are, that is an error.
+fn absent(name: &str, reason: &str, broken: &mut Vec<String>) {
+    if std::env::var_os("CI").is_some() {
+        broken.push(format!("{name}: {reason}"));
+    } else {
+        println!("{name}: left out: {reason}");
+    }
 }
 
 async fn open(name: &str, spec: &str, guard: Option<microbit::Microbit>) -> Result<Target, String> {

@@ -71,7 +71,7 @@ impl Args {
 
     /// Appends the arguments as Python, with commas between and no parentheses around.
     ///
-    /// No byte is one that the raw REPL or a lexer acts on (0x01–0x05, 0x11, 0x13, line ends).
+    /// No byte is one that the raw REPL or a lexer acts on (0x00–0x05, 0x11, 0x13, line ends).
     pub fn write(&self, out: &mut Vec<u8>, options: &LiteralOptions) {
         for piece in self.pieces() {
             match piece {

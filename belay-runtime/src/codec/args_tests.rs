@@ -176,9 +176,9 @@ fn long_lists_of_numbers_are_packed_at_the_smallest_width() {
     assert_eq!(ints(-128, 127), ('b', 200));
     assert_eq!(ints(255, 256), ('H', 400));
     assert_eq!(ints(-100, 128), ('h', 400));
-    assert_eq!(ints(65535, 65536), ('I', 800));
-    assert_eq!(ints(-60000, 60000), ('i', 800));
-    assert_eq!(ints(-1_000_000_000, 1 << 31), ('q', 1600));
+    assert_eq!(ints(0x1234_5678, 0x789a_bcde), ('I', 800));
+    assert_eq!(ints(-0x1234_5678, 0x789a_bcde), ('i', 800));
+    assert_eq!(ints(-1_234_567_890_123, 1_234_567_890_123), ('q', 1600));
     assert_eq!(ints(i64::MIN, i64::MAX), ('q', 1600));
     assert_eq!(packed(vec![std::f32::consts::PI; 200]), ('f', 800));
     assert_eq!(packed(vec![0.1 + 0.2; 200]), ('d', 1600));
@@ -198,16 +198,21 @@ fn long_lists_of_numbers_are_packed_at_the_smallest_width() {
     );
 
     // What is shorter as text is text.
-    let text = (0..20).map(|i| i.to_string()).collect::<Vec<_>>().join(",");
-    let list: Vec<i16> = (0..20).collect();
     for options in [modern(), packing(), no_array] {
-        assert_eq!(to_literal(&list, &options).unwrap(), format!("[{text}]").into_bytes());
-        assert_eq!(
-            to_literal(&vec![0.5_f32; 16], &options).unwrap(),
-            format!("[{}]", [".5"; 16].join(",")).into_bytes()
-        );
+        let ints = to_literal(&(0..16).collect::<Vec<_>>(), &options).unwrap();
+        assert_eq!(ints, b"[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15]");
+        let floats = to_literal(&vec![0.5_f32; 16], &options).unwrap();
+        assert_eq!(floats, format!("[{}]", [".5"; 16].join(",")).into_bytes());
     }
+    // A board has all items of one display on its stack.
+    let (one, rest) = (["None"; 512].join(","), ["None"; 11].join(","));
+    assert_eq!(show(&vec![(); 1035]), format!("[{one}]+[{one}]+[{rest}]"));
+    let late: Vec<_> = (0..1024).map(|i| (i < 513).then_some(1)).collect();
+    let (ones, nones) = (["1"; 512].join(","), ["None"; 511].join(","));
+    assert_eq!(show(&late), format!("[{ones}]+[1,{nones}]"));
+    assert_eq!(show(&vec![Some(1); 512]), format!("[{ones}]"));
 
+    let text = (0..20).map(|i| i.to_string()).collect::<Vec<_>>().join(",");
     // No list of numbers of one type.
     assert_eq!(show(&vec![Some(1); 20]), format!("[{}]", vec!["1"; 20].join(",")));
     let mixed: Vec<_> = (0..20).map(|i| (i != 17).then_some(i)).collect();
@@ -307,7 +312,7 @@ fn lex(text: &[u8], options: &LiteralOptions) -> Option<Lexed> {
 /// The line acts on none of these bytes.
 fn harmless(text: &[u8], options: &LiteralOptions) -> bool {
     text.iter().all(|byte| match byte {
-        1..=5 | 0x11 | 0x13 | b'\r' | b'\n' => false,
+        0..=5 | 0x11 | 0x13 | b'\r' | b'\n' => false,
         b' '..=b'~' => true,
         _ => options.raw,
     })

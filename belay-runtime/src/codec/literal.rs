@@ -91,8 +91,9 @@ fn ascii(byte: u8, quote: u8, next: Option<&u8>, options: &LiteralOptions, out: 
         b'\r' => out.extend_from_slice(b"\\r"),
         _ if byte == quote => out.extend_from_slice(&[b'\\', quote]),
         b' '..=b'~' => out.push(byte),
-        // What the raw REPL acts on, and software flow control, is never sent as it is.
-        1..=5 | 0x11 | 0x13 => octal(byte, next, out),
+        // What the raw REPL acts on, and software flow control, is never sent as it is. The lexer of MicroPython's 1.29
+        // reads a zero as a one.
+        0..=5 | 0x11 | 0x13 => octal(byte, next, out),
         _ if options.raw => out.push(byte),
         _ => octal(byte, next, out),
     }

@@ -1,15 +1,24 @@
 //! One request to a board, as a value: what is asked of it, and within which time.
 
-use std::{sync::Arc, time::Duration};
+use std::{any::Any, borrow::Cow, fmt, sync::Arc, time::Duration};
 
-use crate::{codec::args::Args, task::Task};
+use tokio::time::Instant;
+
+use crate::{
+    codec::args::{Args, LiteralOptions},
+    error::{AfterTimeout, Error},
+    task::{FNV_BASIS, Task, fnv1a},
+};
 
 /// One request to a board. Cheap to clone: it owns or shares all that it needs, and knows no board.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Call {
     pub(crate) work: Work,
     /// How long it may take from handing it over to its result, if it says so itself.
     pub(crate) limit: Option<Duration>,
+    /// When that time is up, once it has been handed over.
+    pub(crate) deadline: Option<Instant>,
+    extensions: Option<Arc<Extension>>,
 }
 
 /// What is asked of a board.
@@ -20,13 +29,41 @@ pub(crate) enum Work {
     SoftReset,
 }
 
+/// What a [`Call`] asks of a board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CallKind {
+    /// Calling a task.
+    Task,
+    /// Running Python that belongs to no task.
+    Exec,
+    /// Resetting the interpreter.
+    SoftReset,
+}
+
+/// What somebody attached to a call, before what was attached earlier.
+struct Extension {
+    value: Box<dyn Any + Send + Sync>,
+    earlier: Option<Arc<Extension>>,
+}
+
 impl Call {
     pub(crate) fn new(work: Work) -> Self {
         let limit = match &work {
             Work::Task { task, .. } => task.timeout,
             Work::Exec { .. } | Work::SoftReset => None,
         };
-        Self { work, limit }
+        Self { work, limit, deadline: None, extensions: None }
+    }
+
+    /// What is asked.
+    #[must_use]
+    pub fn kind(&self) -> CallKind {
+        match &self.work {
+            Work::Task { .. } => CallKind::Task,
+            Work::Exec { .. } => CallKind::Exec,
+            Work::SoftReset => CallKind::SoftReset,
+        }
     }
 
     /// The Python name of the task, or what is done instead of calling one.
@@ -39,6 +76,40 @@ impl Call {
         }
     }
 
+    /// Where the task was written: its module, and its trait if it has one. `my_crate::sensors::Thermometer`.
+    #[must_use]
+    pub fn scope(&self) -> Option<&'static str> {
+        self.task().map(|task| task.scope.key)
+    }
+
+    /// The Python that the board runs: that of the task as it is put on the board, or the code to execute.
+    #[must_use]
+    pub fn source(&self) -> Option<&str> {
+        match &self.work {
+            Work::Task { task, .. } => Some(task.source),
+            Work::Exec { source } => Some(source),
+            Work::SoftReset => None,
+        }
+    }
+
+    /// What the source is known by: FNV-1a, 64 bit, over its text.
+    #[must_use]
+    pub fn hash(&self) -> Option<u64> {
+        match &self.work {
+            Work::Task { task, .. } => Some(task.hash),
+            _ => self.source().map(|source| fnv1a(source.as_bytes(), FNV_BASIS)),
+        }
+    }
+
+    /// The arguments as Python, with commas between, in the form that every board reads: `26,None`.
+    #[must_use]
+    pub fn arguments(&self) -> Cow<'_, str> {
+        let Work::Task { args, .. } = &self.work else { return Cow::Borrowed("") };
+        let mut text = Vec::new();
+        args.write(&mut text, &LiteralOptions::default());
+        Cow::Owned(String::from_utf8_lossy(&text).into_owned())
+    }
+
     /// Whether it may be made again when nobody can know if it ran.
     #[must_use]
     pub fn is_idempotent(&self) -> bool {
@@ -49,16 +120,79 @@ impl Call {
         }
     }
 
-    /// How long it may take, if it says so itself; otherwise the session's own limit counts.
+    /// How long it may take from handing it over to its result. Layers always see one; before that there is one only if
+    /// the task or the handle sets it, and the session's own counts otherwise.
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
         self.limit
     }
 
-    /// The same call with a deadline of its own, counted from handing it over to its result.
+    /// When its time is up. It is fixed when the call is handed over, before any layer sees it, so repeating a call
+    /// does not prolong it.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// The same call with another deadline. In a layer, the time counts from when the session gets the call.
     #[must_use]
     pub fn with_timeout(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
+        self.deadline = None;
         self
+    }
+
+    /// The same call with a value attached, for layers to find by its type.
+    ///
+    /// Of several values of one type, the last one attached is found.
+    #[must_use]
+    pub fn with_extension<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.extensions = Some(Arc::new(Extension { value: Box::new(value), earlier: self.extensions.take() }));
+        self
+    }
+
+    /// The value of type `T` that was attached, by a handle (see [`Device::with`](crate::Device::with)) or by a layer.
+    #[must_use]
+    pub fn extension<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        let mut next = self.extensions.as_deref();
+        while let Some(extension) = next {
+            if let Some(value) = extension.value.downcast_ref() {
+                return Some(value);
+            }
+            next = extension.earlier.as_deref();
+        }
+        None
+    }
+
+    pub(crate) fn task(&self) -> Option<&'static Task> {
+        match &self.work {
+            Work::Task { task, .. } => Some(task),
+            _ => None,
+        }
+    }
+
+    /// Fixes the deadline, unless that has happened; `limit` is for calls that set none.
+    pub(crate) fn due(&mut self, limit: Duration) -> Instant {
+        let limit = *self.limit.get_or_insert(limit);
+        *self.deadline.get_or_insert_with(|| Instant::now() + limit)
+    }
+
+    /// The error that its time is up, or that somebody found so before it was.
+    pub(crate) fn timed_out(&self, port: &str, board: AfterTimeout) -> Error {
+        let limit = self.limit.unwrap_or_default();
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let limit = limit.saturating_sub(left.unwrap_or_default());
+        Error::TimedOut { what: self.name().to_owned(), port: port.to_owned(), limit, board }
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("kind", &self.kind())
+            .field("name", &self.name())
+            .field("arguments", &self.arguments())
+            .field("timeout", &self.limit)
+            .finish_non_exhaustive()
     }
 }

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 
 use super::{
     frame::Form,
-    understand::{find, overlap},
+    understand::{banner_overlap, find, find_banner, overlap},
 };
 use crate::codec::msgpack::Limits;
 
-/// What a board says when it enters the raw REPL.
-pub(super) const BANNER: &[u8] = b"raw REPL; CTRL-B to exit\r\n>";
+/// What a board says when it enters the raw REPL; behind a terminal that translates line ends, the second.
+pub(super) const BANNERS: [&[u8]; 2] = [b"raw REPL; CTRL-B to exit\r\n>", b"raw REPL; CTRL-B to exit\r\r\n>"];
 /// Ctrl-E A Ctrl-A: asks for raw-paste.
 const ASK_RAW_PASTE: &[u8] = b"\x05A\x01";
 pub(super) const END: u8 = 0x04;
@@ -128,6 +128,16 @@ pub(crate) struct Repl {
     buffer: usize,
 }
 
+/// Something whose place in what the board says is certain.
+struct Landmark<'a> {
+    /// Where it begins, and the length of its opening.
+    found: Option<(usize, usize)>,
+    /// How many bytes at the end may begin it.
+    begun: usize,
+    /// What ends it.
+    close: &'a [u8],
+}
+
 impl Repl {
     pub(crate) fn new(buffer: usize, limits: Limits) -> Self {
         Self {
@@ -227,9 +237,7 @@ impl Repl {
         while self.land() {}
         // The start of a landmark must not be taken for output while its end is on the way.
         let held = match self.landmark() {
-            Some((open, _)) => {
-                find(&self.received, &open).unwrap_or(self.received.len() - overlap(&self.received, &open))
-            }
+            Some(landmark) => landmark.found.map_or(self.received.len() - landmark.begun, |(at, _)| at),
             None => self.received.len(),
         };
         let held = self.received.split_off(held);
@@ -239,21 +247,24 @@ impl Repl {
 
     /// What is looked for before anything else: the banner during a resync, else the answer of a greeting that stands
     /// behind other requests.
-    fn landmark(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+    fn landmark(&self) -> Option<Landmark<'_>> {
         if self.syncing {
-            return Some((BANNER.to_vec(), Vec::new()));
+            let (found, begun) = (find_banner(&self.received), banner_overlap(&self.received));
+            return Some(Landmark { found, begun, close: b"" });
         }
         self.flights.iter().skip(1).find_map(|flight| match &flight.expect {
-            Expect::Text { open, close } => Some((open.clone(), close.clone())),
+            Expect::Text { open, close } => {
+                let found = find(&self.received, open).map(|at| (at, open.len()));
+                Some(Landmark { found, begun: overlap(&self.received, open), close })
+            }
             Expect::Frame(_) => None,
         })
     }
 
     /// Understands everything up to a landmark that has come; false if none has.
     fn land(&mut self) -> bool {
-        let Some((open, close)) = self.landmark() else { return false };
-        let Some(at) = find(&self.received, &open) else { return false };
-        if !close.is_empty() && find(&self.received[at + open.len()..], &close).is_none() {
+        let Some(Landmark { found: Some((at, len)), close, .. }) = self.landmark() else { return false };
+        if !close.is_empty() && find(&self.received[at + len..], close).is_none() {
             return false;
         }
         let mut after = self.received.split_off(at);
@@ -263,7 +274,7 @@ impl Repl {
             self.print(&open_end);
             self.flights.clear();
             self.syncing = false;
-            after.drain(..BANNER.len());
+            after.drain(..len);
             self.events.push_back(Event::Banner);
         } else {
             self.end_those_before_the_text();
@@ -348,9 +359,9 @@ impl Repl {
     fn step_handshake(&mut self) -> bool {
         let yes = find(&self.received, b"R\x01");
         let no = find(&self.received, b"R\x00");
-        let unknown = find(&self.received, BANNER);
-        let Some(at) = [yes, no, unknown].into_iter().flatten().min() else {
-            let held = overlap(&self.received, b"R\x01").max(overlap(&self.received, BANNER));
+        let unknown = find_banner(&self.received);
+        let Some(at) = [yes, no, unknown.map(|(at, _)| at)].into_iter().flatten().min() else {
+            let held = overlap(&self.received, b"R\x01").max(banner_overlap(&self.received));
             self.print_received(self.received.len() - held);
             return false;
         };
@@ -361,7 +372,7 @@ impl Repl {
                 (true, Some(b'>')) => 3,
                 (true, Some(_)) => 2,
                 (true, None) => return false,
-                (false, _) => BANNER.len(),
+                (false, _) => unknown.map_or(0, |(_, len)| len),
             };
             self.received.drain(..answer);
             if let Some(flight) = self.flights.pop_front() {

@@ -238,7 +238,7 @@ fn a_board_that_has_seen_enough_is_told_that_nothing_more_comes() {
 
 #[test]
 fn boards_without_raw_paste_say_so_in_two_ways() {
-    for answer in [&b"R\x00>"[..], b"raw REPL; CTRL-B to exit\r\n>"] {
+    for answer in [&b"R\x00>"[..], b"raw REPL; CTRL-B to exit\r\n>", b"raw REPL; CTRL-B to exit\r\r\n>"] {
         let mut repl = repl();
         repl.submit(paste(b"f()", None));
         repl.receive(answer);
@@ -276,6 +276,7 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
         Just(b"R\x01\x80\x00\x01".to_vec()),
         Just(b"R\x00".to_vec()),
         Just(b"raw REPL; CTRL-B to exit\r\n>".to_vec()),
+        Just(b"raw REPL; CTRL-B to exit\r\r\n>".to_vec()),
         Just(b"\x04Traceback (most recent call last):\r\nValueError: x\r\n\x04>".to_vec()),
         (0u32..4).prop_map(|i| frame(N + i)),
         (0u32..4).prop_map(|i| mark(N + i).to_vec()),

@@ -2,7 +2,7 @@
 
 use super::{
     frame::{Form, Parsed, needle, parse},
-    machine::{BANNER, END, Event, Expect, Phase, Repl},
+    machine::{BANNERS, END, Event, Expect, Phase, Repl},
 };
 
 /// How much of a supposed error text is held back before it is taken for print output after all.
@@ -48,13 +48,14 @@ impl Repl {
     pub(super) fn step_sent(&mut self) -> bool {
         let Some(head) = self.flights.front_mut() else { return false };
         let ok = find(&self.received, b"OK");
-        let banner = find(&self.received, BANNER);
+        let banner = find_banner(&self.received);
         let friendly = find(&self.received, FRIENDLY).map(|at| at + FRIENDLY.len());
         let echo = if head.echoed || head.begins.is_empty() { None } else { find(&self.received, &head.begins) };
         let echo = [echo, friendly.filter(|_| !head.echoed)].into_iter().flatten().min();
-        let Some(at) = [ok, banner, echo].into_iter().flatten().min() else {
-            let open: [&[u8]; 4] = [b"OK", BANNER, FRIENDLY, &head.begins];
+        let Some(at) = [ok, banner.map(|(at, _)| at), echo].into_iter().flatten().min() else {
+            let open: [&[u8]; 3] = [b"OK", FRIENDLY, &head.begins];
             let held = open.iter().map(|text| overlap(&self.received, text)).max().unwrap_or(0);
+            let held = held.max(banner_overlap(&self.received));
             self.print_received(self.received.len() - held);
             return false;
         };
@@ -72,7 +73,7 @@ impl Repl {
         } else {
             // An entry that was asked for twice is announced twice.
             self.print_received(at);
-            self.received.drain(..BANNER.len());
+            self.received.drain(..banner.map_or(0, |(_, len)| len));
         }
         true
     }
@@ -291,6 +292,16 @@ fn may_end(byte: u8) -> bool {
 
 pub(super) fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     positions(haystack, needle).next()
+}
+
+/// Where a banner stands, and how long it is.
+pub(super) fn find_banner(haystack: &[u8]) -> Option<(usize, usize)> {
+    BANNERS.iter().filter_map(|banner| Some((find(haystack, banner)?, banner.len()))).min()
+}
+
+/// The length of the longest end of `bytes` with which a banner begins.
+pub(super) fn banner_overlap(bytes: &[u8]) -> usize {
+    BANNERS.iter().map(|banner| overlap(bytes, banner)).max().unwrap_or(0)
 }
 
 fn positions<'a>(haystack: &'a [u8], needle: &'a [u8]) -> impl Iterator<Item = usize> + 'a {

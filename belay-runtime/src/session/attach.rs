@@ -329,7 +329,8 @@ impl Actor {
             wire.repl.sync();
             wire.repl.control(b"\x04");
         }
-        while !matches!(self.step(deadline).await?.ok_or_else(|| self.silent(1))?, Event::Banner) {}
+        // Boards come back in the raw REPL; an interpreter that is started anew greets people first.
+        while !matches!(self.step(deadline).await?.ok_or_else(|| self.silent(1))?, Event::Banner | Event::Announced) {}
         self.ensure_attached(deadline).await
     }
 }

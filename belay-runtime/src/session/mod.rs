@@ -5,6 +5,7 @@ mod attach;
 mod dispatch;
 mod epoch;
 mod job;
+mod owner;
 mod sealed;
 mod settle;
 mod wire;
@@ -17,25 +18,20 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    sync::{broadcast, mpsc, oneshot},
-    time::Instant,
-};
+use tokio::sync::{broadcast, mpsc};
 
+pub(crate) use owner::Owner;
 pub use wire::Traffic;
 
 use crate::{
     agent::Capabilities,
-    error::{Error, Result},
-    executor::{Call, Work},
+    error::Result,
+    executor::{Call, Executor, Reply, Work},
     output::{CAPACITY, Output},
     transport::{Line, Trust},
 };
 use job::Job;
 use wire::Counts;
-
-/// How many calls may wait for one board: more is a program that makes calls faster than the board answers.
-const LONGEST_QUEUE: usize = 4096;
 
 /// How long the steps of a session may take.
 #[derive(Clone, Copy, Debug)]
@@ -54,11 +50,19 @@ impl Limits {
         deploy: Duration::from_secs(10),
         recover: Duration::from_secs(5),
     };
+
+    /// How long `call` may take if it does not say so itself.
+    fn of(&self, call: &Call) -> Duration {
+        match call.work {
+            Work::SoftReset => self.open,
+            Work::Task { .. } | Work::Exec { .. } => self.call,
+        }
+    }
 }
 
 /// What one session shares with its handles.
 #[derive(Debug)]
-struct Shared {
+pub(crate) struct Shared {
     port: String,
     next_id: AtomicU64,
     waiting: AtomicUsize,
@@ -67,12 +71,49 @@ struct Shared {
     capabilities: Mutex<Option<Capabilities>>,
 }
 
+impl Shared {
+    pub(crate) fn new(port: String) -> Self {
+        Self {
+            port,
+            next_id: AtomicU64::new(1),
+            waiting: AtomicUsize::new(0),
+            counts: Arc::default(),
+            output: broadcast::Sender::new(CAPACITY),
+            capabilities: Mutex::new(None),
+        }
+    }
+
+    /// What the board is called in messages.
+    pub(crate) fn port(&self) -> &str {
+        &self.port
+    }
+
+    /// How many calls wait for the board.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+}
+
+/// What a handle does to each of its calls before it hands it over.
+type Edit = Arc<dyn Fn(Call) -> Call + Send + Sync>;
+
 /// The session with one board: what concerns the board as a whole rather than one task.
-#[derive(Debug)]
+///
+/// What it is asked goes the way of the handle that it belongs to, through the same layers and with the same options.
+/// A device that is made of a service ([`Device::from_service`](crate::Device::from_service)) has one too: it prints
+/// nothing, has no [`capabilities`](Self::capabilities), and the rest is the service's to answer.
+#[derive(Clone)]
 pub struct Session {
-    commands: mpsc::UnboundedSender<Command>,
+    executor: Executor,
     shared: Arc<Shared>,
     limits: Limits,
+    edit: Option<Edit>,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("port", &self.shared.port).finish_non_exhaustive()
+    }
 }
 
 /// What the owner of the line is asked for.
@@ -96,18 +137,34 @@ impl Session {
         limits: Limits,
     ) -> Result<Self> {
         let (commands, inbox) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared {
-            port,
-            next_id: AtomicU64::new(1),
-            waiting: AtomicUsize::new(0),
-            counts: Arc::default(),
-            output: broadcast::Sender::new(CAPACITY),
-            capabilities: Mutex::new(None),
-        });
+        let shared = Arc::new(Shared::new(port));
         let mut actor = actor::Actor::new(Arc::clone(&shared), line, opener, inbox, trust, limits);
         actor.open().await?;
         tokio::spawn(actor.run());
-        Ok(Self { commands, shared, limits })
+        Ok(Self::new(Executor::session(Owner { commands, shared: Arc::clone(&shared), limits }), shared, limits))
+    }
+
+    /// A session whose calls `executor` carries.
+    pub(crate) fn new(executor: Executor, shared: Arc<Shared>, limits: Limits) -> Self {
+        Self { executor, shared, limits, edit: None }
+    }
+
+    /// The same session, reached through `executor`.
+    pub(crate) fn through(&self, executor: Executor) -> Self {
+        Self { executor, ..self.clone() }
+    }
+
+    /// The same session with `edit` done to every call, before what is done to it already.
+    pub(crate) fn with(&self, edit: impl Fn(Call) -> Call + Send + Sync + 'static) -> Self {
+        let edit: Edit = match self.edit.clone() {
+            Some(before) => Arc::new(move |call| edit(before(call))),
+            None => Arc::new(edit),
+        };
+        Self { edit: Some(edit), ..self.clone() }
+    }
+
+    pub(crate) fn executor(&self) -> &Executor {
+        &self.executor
     }
 
     /// The spec that the session was opened with.
@@ -140,63 +197,28 @@ impl Session {
     /// Runs Python on the board, in a namespace of its own that lives as long as this boot of the board.
     ///
     /// # Errors
-    /// [`Error::Exception`] if the code raises, and whatever a call can fail with.
+    /// [`Error::Exception`](crate::Error::Exception) if the code raises, and whatever a call can fail with.
     pub async fn exec(&self, source: &str) -> Result<()> {
-        let payload = self.submit(Call::new(Work::Exec { source: source.into() })).await?;
+        let payload = self.carry(Call::new(Work::Exec { source: source.into() })).await?.into_payload();
         crate::call::check("exec", &payload, None)
     }
 
     /// Resets the interpreter (what Ctrl-D does). Tasks and setups come back by themselves with the next call.
     ///
     /// # Errors
-    /// [`Error::TimedOut`] if the board does not come back, [`Error::Lost`] if the line ended: MicroPython's unix port
+    /// [`Error::TimedOut`](crate::Error::TimedOut) if the board does not come back, [`Error::Lost`](crate::Error::Lost) if the line ended: MicroPython's unix port
     /// exits instead.
     pub async fn soft_reset(&self) -> Result<()> {
-        self.submit(Call::new(Work::SoftReset)).await.map(drop)
+        self.carry(Call::new(Work::SoftReset)).await.map(drop)
     }
 
-    /// Hands a call over to the owner of the line and waits for what comes of it: MessagePack, an exception included.
-    pub(crate) async fn submit(&self, call: Call) -> Result<Vec<u8>> {
-        let limit = call.limit.unwrap_or(match call.work {
-            Work::SoftReset => self.limits.open,
-            Work::Task { .. } | Work::Exec { .. } => self.limits.call,
-        });
-        let mut waiting = Waiting::enter(self)?;
-        let (reply, answer) = oneshot::channel();
-        let job = Job { id: waiting.id, call, limit, deadline: Instant::now() + limit, reply: Some(reply) };
-        let closed = || Error::Closed { port: self.shared.port.clone() };
-        self.commands.send(Command::Call(job)).map_err(|_| closed())?;
-        let answer = answer.await;
-        waiting.answered = true;
-        answer.map_err(|_| closed())?
-    }
-}
-
-/// A call that somebody waits for. Dropping it takes the call back.
-struct Waiting<'a> {
-    session: &'a Session,
-    id: u64,
-    answered: bool,
-}
-
-impl<'a> Waiting<'a> {
-    fn enter(session: &'a Session) -> Result<Self> {
-        let queued = session.shared.waiting.fetch_add(1, Ordering::Relaxed);
-        let id = session.shared.next_id.fetch_add(1, Ordering::Relaxed);
-        let waiting = Self { session, id, answered: false };
-        if queued >= LONGEST_QUEUE {
-            return Err(Error::Busy { port: session.shared.port.clone(), waiting: queued });
-        }
-        Ok(waiting)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.session.shared.waiting.fetch_sub(1, Ordering::Relaxed);
-        if !self.answered {
-            // A session that has ended needs no telling.
-            let _ = self.session.commands.send(Command::Forget(self.id));
-        }
+    /// Hands a call over to whatever carries calls, and waits for what comes of it.
+    pub(crate) async fn carry(&self, call: Call) -> Result<Reply> {
+        let mut call = match &self.edit {
+            Some(edit) => edit(call),
+            None => call,
+        };
+        let deadline = call.due(self.limits.of(&call));
+        self.executor.carry(call, deadline).await
     }
 }

@@ -73,7 +73,7 @@ async fn open_line(spec: &str) -> Result<Opened> {
     if let Some(board) = spec.strip_prefix("sim:") {
         let noisy = ["drop=", "flip=", "double="].iter().any(|option| board.contains(option));
         let trust = if noisy { Trust::Verified } else { Trust::Trusted };
-        return Ok(Opened { line: simulated(spec, board)?, trust });
+        return Ok(Opened { line: simulated(spec, board).await?, trust });
     }
     if let Some(address) = spec.strip_prefix("tcp://") {
         let stream = TcpStream::connect(address)
@@ -98,14 +98,17 @@ async fn open_line(spec: &str) -> Result<Opened> {
 }
 
 #[cfg(feature = "sim")]
-fn simulated(spec: &str, board: &str) -> Result<Box<dyn Line>> {
-    let (_, port) =
-        belay_sim::open(board).map_err(|e| Error::Open { port: spec.into(), reason: e.to_string(), source: None })?;
+async fn simulated(spec: &str, board: &str) -> Result<Box<dyn Line>> {
+    let failed = |reason: String| Error::Open { port: spec.into(), reason, source: None };
+    let board = board.to_owned();
+    // The first board of all waits for the firmware to be fetched.
+    let started = tokio::task::spawn_blocking(move || belay_sim::open(&board)).await;
+    let (_, port) = started.map_err(|e| failed(e.to_string()))?.map_err(|e| failed(e.to_string()))?;
     Ok(Box::new(port))
 }
 
 #[cfg(not(feature = "sim"))]
-fn simulated(spec: &str, _board: &str) -> Result<Box<dyn Line>> {
+async fn simulated(spec: &str, _board: &str) -> Result<Box<dyn Line>> {
     Err(Error::Open {
         port: spec.into(),
         reason: "virtual boards need the feature `sim`: write belay-rs = { features = [\"sim\"] } in Cargo.toml".into(),

@@ -25,13 +25,12 @@ struct Process {
 pub(super) fn open(spec: &str, command: &str) -> Result<Box<dyn Line>> {
     let mut words = command.split_whitespace();
     let program = words.next().unwrap_or_default();
-    let mut child = Command::new(program)
-        .args(words)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|e| failed(spec, format!("cannot start `{program}`: {e}"), e))?;
+    let mut command = Command::new(program);
+    command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    // Ctrl-C in a terminal goes to the whole group: whether it stops the board is for our program to say.
+    #[cfg(unix)]
+    command.process_group(0);
+    let mut child = command.spawn().map_err(|e| failed(spec, format!("cannot start `{program}`: {e}"), e))?;
     let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(failed(spec, "no pipes".into(), io::Error::other("no pipes")));
     };

@@ -1,0 +1,170 @@
+//! A board in the hands of one verb: opened with progress, printed as it prints, stopped by Ctrl-C.
+
+use std::time::Duration;
+
+use belay::{Device, Output, Printed};
+use serde_json::json;
+
+use crate::{
+    args::{self, LONGEST},
+    failure::Failure,
+    terminal::Terminal,
+};
+
+/// How long a board gets to show that it has stopped.
+const STOP: Duration = Duration::from_secs(5);
+
+impl args::Port {
+    /// The port that was given.
+    pub(crate) fn spec(&self) -> Result<&str, Failure> {
+        self.port.as_deref().filter(|port| !port.is_empty()).ok_or_else(|| {
+            let text = "which board? Give --port PORT or set BELAY_PORT: /dev/ttyACM0, COM3, tcp://host:port, or sim:pico \
+                        for a virtual one";
+            Failure::Usage(text.into())
+        })
+    }
+
+    /// Opens the board. Ctrl-C gives up.
+    pub(crate) async fn open(&self, timeout: Option<Duration>, terminal: &Terminal) -> Result<Device, Failure> {
+        let spec = self.spec()?;
+        let opening = Device::builder().call_timeout(timeout.unwrap_or(LONGEST)).open(spec);
+        let what = format!("opening {spec}");
+        tokio::select! {
+            opened = terminal.during(&what, opening) => Ok(opened?),
+            () = interrupted() => Err(Failure::Stopped(None)),
+        }
+    }
+}
+
+/// Does something with the board. What the board prints meanwhile appears as it comes, and Ctrl-C stops the board.
+pub(crate) async fn with<T>(
+    device: &Device,
+    terminal: &Terminal,
+    work: impl Future<Output = belay::Result<T>>,
+) -> Result<T, Failure> {
+    let mut printer = Printer { terminal, line: Vec::new(), held: false };
+    let mut output = device.session().output();
+    let outcome = {
+        let mut work = std::pin::pin!(work);
+        let mut stop = std::pin::pin!(interrupted());
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut stop => break Err(Failure::Stopped(None)),
+                Some(printed) = output.next() => if let Err(failure) = printer.print(printed) { break Err(failure) },
+                done = &mut work => break done.map_err(Failure::from),
+            }
+        }
+    };
+    // The work has been dropped, and with it the call: the session has begun to stop the board.
+    let outcome = match outcome {
+        Err(Failure::Stopped(_)) => Err(Failure::Stopped(Some(stopped(device).await))),
+        Err(Failure::Unread) => {
+            let _ = stopped(device).await;
+            Err(Failure::Unread)
+        }
+        other => other,
+    };
+    printer.rest(&mut output)?;
+    outcome
+}
+
+/// Waits for proof that the board has stopped: it answers a call.
+async fn stopped(device: &Device) -> belay::Result<()> {
+    match tokio::time::timeout(STOP, device.session().exec("pass")).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(belay::Error::TimedOut {
+            what: "stopping".into(),
+            port: device.session().port().to_owned(),
+            limit: STOP,
+            board: belay::AfterTimeout::Interrupting,
+        }),
+    }
+}
+
+/// Ctrl-C, or a polite request to end.
+pub(crate) async fn interrupted() {
+    #[cfg(unix)]
+    let ended = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let ended = std::future::pending();
+    tokio::select! {
+        // Without a handler Ctrl-C ends the command as it always does.
+        Ok(()) = tokio::signal::ctrl_c() => {}
+        () = ended => {}
+    }
+}
+
+/// Writes what a board prints: as it comes, or in JSON line by line.
+struct Printer<'a> {
+    terminal: &'a Terminal,
+    /// A line that has not ended, for JSON.
+    line: Vec<u8>,
+    /// A carriage return that may belong to a line's end.
+    held: bool,
+}
+
+impl Printer<'_> {
+    fn print(&mut self, printed: Printed) -> Result<(), Failure> {
+        match printed {
+            Printed::Bytes(bytes) => {
+                let text = self.without_returns(&bytes);
+                self.write(&text)
+            }
+            Printed::Missed(pieces) => {
+                self.terminal.note(format_args!("the board prints faster than this is read: {pieces} pieces are gone"));
+                Ok(())
+            }
+        }
+    }
+
+    /// Boards end lines with `\r\n`.
+    fn without_returns(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut text = Vec::with_capacity(bytes.len() + 1);
+        for &byte in bytes {
+            if std::mem::take(&mut self.held) && byte != b'\n' {
+                text.push(b'\r');
+            }
+            if byte == b'\r' {
+                self.held = true;
+            } else {
+                text.push(byte);
+            }
+        }
+        text
+    }
+
+    fn write(&mut self, text: &[u8]) -> Result<(), Failure> {
+        if !self.terminal.json() {
+            return self.terminal.bytes(text);
+        }
+        for part in text.split_inclusive(|byte| *byte == b'\n') {
+            self.line.extend_from_slice(part);
+            if part.ends_with(b"\n") {
+                self.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Failure> {
+        let line = std::mem::take(&mut self.line);
+        self.terminal.object(&json!({ "printed": String::from_utf8_lossy(&line) }))
+    }
+
+    /// What is there already when the work has ended.
+    fn rest(mut self, output: &mut Output) -> Result<(), Failure> {
+        while let Some(printed) = output.try_next() {
+            self.print(printed)?;
+        }
+        if std::mem::take(&mut self.held) {
+            self.write(b"\r")?;
+        }
+        if self.line.is_empty() { Ok(()) } else { self.flush() }
+    }
+}

@@ -1,0 +1,48 @@
+//! The `belay` command: reads the command line, runs one verb, and turns its outcome into an exit code.
+
+mod args;
+mod board;
+mod failure;
+mod figures;
+mod terminal;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Arguments, Verb};
+use failure::Failure;
+use terminal::Terminal;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let terminal = Terminal::new(arguments.json, arguments.quiet);
+    let outcome = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => {
+            let outcome = runtime.block_on(run(arguments.verb, &terminal));
+            // A read of the terminal that nobody waits for any more must not hold up the end.
+            runtime.shutdown_background();
+            outcome
+        }
+        Err(error) => Err(Failure::system("the asynchronous runtime does not start", error)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            terminal.fail(&failure);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+async fn run(verb: Verb, terminal: &Terminal) -> Result<(), Failure> {
+    match verb {
+        Verb::Info { port } => verbs::info::run(&port, terminal).await,
+        Verb::Exec { port, timeout, code } => verbs::exec::run(&port, timeout, &code, terminal).await,
+        Verb::Reset { port } => verbs::reset::run(&port, terminal).await,
+        Verb::Latency { port, calls } => verbs::latency::run(&port, calls, terminal).await,
+        Verb::Sim { family, way } => verbs::sim::run(&family, way, terminal).await,
+        Verb::Completions { shell } => verbs::completions::run(shell, terminal),
+    }
+}

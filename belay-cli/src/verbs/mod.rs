@@ -1,0 +1,8 @@
+//! One file a verb.
+
+pub(crate) mod completions;
+pub(crate) mod exec;
+pub(crate) mod info;
+pub(crate) mod latency;
+pub(crate) mod reset;
+pub(crate) mod sim;

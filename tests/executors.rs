@@ -1,0 +1,234 @@
+//! What carries calls: layers around a session, and services that stand in its place.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use belay::{AfterTimeout, Call, CallKind, Device, Error, Reply, Result};
+use tower::{
+    BoxError, ServiceBuilder,
+    layer::layer_fn,
+    limit::ConcurrencyLimitLayer,
+    load_shed::LoadShedLayer,
+    service_fn,
+    timeout::TimeoutLayer,
+    util::{MapRequestLayer, ServiceExt},
+};
+
+#[belay::device]
+trait Board {
+    #[belay::setup]
+    async fn open(&self) -> Result<()> {
+        "runs = 0"
+    }
+
+    #[belay::task]
+    async fn double(&self, n: u32) -> Result<u32> {
+        "return n * 2"
+    }
+
+    #[belay::task]
+    async fn count(&self) -> Result<u32> {
+        r#"
+        global runs
+        runs += 1
+        return runs
+        "#
+    }
+
+    #[belay::task(timeout = "5s")]
+    async fn wait(&self, ms: u32) -> Result<u32> {
+        r#"
+        from time import sleep_ms
+        sleep_ms(ms)
+        return ms
+        "#
+    }
+
+    #[belay::task(idempotent)]
+    async fn describe(&self, name: &str, on: bool) -> Result<String> {
+        "return name + str(on)"
+    }
+}
+
+async fn board() -> Device {
+    Device::open("sim:pico").await.expect("a virtual board opens")
+}
+
+/// A device whose every call becomes what `answer` says.
+fn mock<F>(answer: F) -> Device
+where
+    F: Fn(&Call) -> std::result::Result<u32, BoxError> + Clone + Send + Sync + 'static,
+{
+    Device::from_service(
+        "mock",
+        service_fn(move |call: Call| {
+            let answer = answer(&call).and_then(|value| Ok(Reply::new(rmp_serde::to_vec(&value)?)));
+            async move { answer }
+        }),
+    )
+}
+
+#[tokio::test]
+async fn a_call_is_a_value_that_says_all_about_itself() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&seen);
+    let board = board().await.with_layer(MapRequestLayer::new(move |call: Call| {
+        log.lock().unwrap().push(call.clone());
+        call
+    }));
+    assert_eq!(board.describe("led ü", true).await.unwrap(), "led üTrue");
+    board.session().exec("x = 1").await.unwrap();
+    board.session().soft_reset().await.unwrap();
+    board.with_timeout(Duration::from_secs(7)).wait(1).await.unwrap();
+
+    let calls = std::mem::take(&mut *seen.lock().unwrap());
+    let kinds: Vec<_> = calls.iter().map(|call| (call.kind(), call.name())).collect();
+    let expected = [
+        (CallKind::Task, "describe"),
+        (CallKind::Exec, "exec"),
+        (CallKind::SoftReset, "soft reset"),
+        (CallKind::Task, "wait"),
+    ];
+    assert_eq!(kinds, expected);
+    let [describe, exec, reset, wait] = &calls[..] else { panic!("{calls:?}") };
+    // Padded, because short string literals stay on a board's heap.
+    assert_eq!(describe.arguments(), r"'led \xfc     '[:5],True");
+    assert_eq!(describe.scope(), Some(concat!(module_path!(), "::Board")));
+    assert_eq!(describe.source().map(|source| source.contains("name+str(on)")), Some(true), "{:?}", describe.source());
+    assert!(describe.is_idempotent() && reset.is_idempotent() && !exec.is_idempotent() && !wait.is_idempotent());
+    assert_eq!((exec.source(), exec.arguments().as_ref()), (Some("x = 1"), ""));
+    assert!(describe.hash() != wait.hash() && exec.hash().is_some() && reset.hash().is_none());
+    assert_eq!(describe.timeout(), Some(Duration::from_secs(10)), "the session's own");
+    assert_eq!(wait.timeout(), Some(Duration::from_secs(7)), "the handle's before the task's");
+    assert!(calls.iter().all(|call| call.deadline().is_some()));
+}
+
+#[tokio::test]
+async fn what_a_handle_attaches_a_layer_finds() {
+    #[derive(Clone, Debug, PartialEq)]
+    struct User(&'static str);
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&seen);
+    let board = mock(move |call| {
+        log.lock().unwrap().push((call.extension::<User>().cloned(), call.extension::<u8>().copied()));
+        Ok(1)
+    });
+    board.count().await.unwrap();
+    let anna = board.with(|call| call.with_extension(User("anna")));
+    anna.count().await.unwrap();
+    anna.with(|call| call.with_extension(1_u8).with_extension(User("ben"))).count().await.unwrap();
+    anna.session().exec("pass").await.unwrap();
+    let expected = [(None, None), (Some(User("anna")), None), (Some(User("ben")), Some(1)), (Some(User("anna")), None)];
+    assert_eq!(*seen.lock().unwrap(), expected);
+}
+
+#[tokio::test]
+async fn errors_of_layers_become_ours() {
+    let broken = mock(|_| Err("no power".into()));
+    let error = broken.count().await.unwrap_err();
+    assert_eq!(error.to_string(), "count on mock: a layer failed: no power");
+    assert!(matches!(error, Error::Layer { .. }) && !error.is_retryable());
+
+    let ours = mock(|_| Err(Error::Unsupported { what: "x".into(), reason: "y".into() }.into()));
+    let error = ours.with_layer(TimeoutLayer::new(Duration::from_secs(1))).count().await.unwrap_err();
+    assert!(matches!(error, Error::Unsupported { .. }), "{error}");
+
+    // The session's own errors come through layers that box them.
+    let board = board().await;
+    let layered = board.with_layer(TimeoutLayer::new(Duration::from_secs(5)));
+    let error = layered.with_timeout(Duration::from_millis(50)).wait(10_000).await.unwrap_err();
+    assert!(matches!(error, Error::TimedOut { board: AfterTimeout::Stopped, .. }), "{error}");
+
+    let layered = board.with_layer(TimeoutLayer::new(Duration::from_millis(50)));
+    let error = layered.wait(10_000).await.unwrap_err();
+    let Error::TimedOut { what, limit, board: AfterTimeout::TakenBack, .. } = &error else { panic!("{error}") };
+    assert_eq!(what, "wait");
+    assert!(*limit >= Duration::from_millis(50) && *limit < Duration::from_secs(1), "{limit:?}");
+    assert_eq!(board.double(4).await.unwrap(), 8, "the board was stopped and listens");
+}
+
+#[tokio::test]
+async fn a_limit_sheds_or_makes_wait_but_never_beyond_the_deadline() {
+    let board = board().await;
+    board.count().await.unwrap();
+    let busy = board.with_layer(ServiceBuilder::new().layer(LoadShedLayer::new()).layer(ConcurrencyLimitLayer::new(1)));
+    let first = busy.wait(300);
+    let (first, second) = tokio::join!(first, busy.double(1));
+    assert_eq!(first.unwrap(), 300);
+    let second = second.unwrap_err();
+    assert!(matches!(second, Error::Busy { waiting: 1, .. }) && second.is_retryable(), "{second}");
+
+    // The same across two layers, each erased by itself, and without shedding.
+    let shedding = board.with_layer(ConcurrencyLimitLayer::new(1)).with_layer(LoadShedLayer::new());
+    let (_, second) = tokio::join!(shedding.wait(300), shedding.double(1));
+    assert!(matches!(second, Err(Error::Busy { .. })), "{second:?}");
+
+    let limited = board.with_layer(ConcurrencyLimitLayer::new(1));
+    let begun = Instant::now();
+    let short = limited.with_timeout(Duration::from_millis(100));
+    let (first, second) = tokio::join!(limited.wait(1000), async { (short.double(1).await, begun.elapsed()) });
+    assert_eq!(first.unwrap(), 1000);
+    let (second, took) = second;
+    assert!(matches!(second, Err(Error::TimedOut { board: AfterTimeout::NotSent, .. })), "{second:?}");
+    assert!(took >= Duration::from_millis(100) && took < Duration::from_millis(800), "{took:?}");
+    assert_eq!(limited.double(2).await.unwrap(), 4);
+}
+
+#[tokio::test]
+async fn layers_are_called_from_the_outside_in() {
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let note = |name: &'static str| {
+        let order = Arc::clone(&order);
+        MapRequestLayer::new(move |call: Call| {
+            order.lock().unwrap().push(name);
+            call
+        })
+    };
+    let builder = Device::builder().layer(note("first")).layer(note("second"));
+    let board = builder.open("sim:pico").await.unwrap();
+    assert_eq!(board.with_layer(note("handle")).double(1).await.unwrap(), 2);
+    assert_eq!(std::mem::take(&mut *order.lock().unwrap()), ["handle", "second", "first"]);
+    board.double(1).await.unwrap();
+    assert_eq!(std::mem::take(&mut *order.lock().unwrap()), ["second", "first"], "the other handle is as it was");
+}
+
+#[tokio::test]
+async fn a_layer_may_answer_in_the_boards_place() {
+    let board = board().await;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let cached = {
+        let calls = Arc::clone(&calls);
+        board.with_layer(layer_fn(move |inner: belay::Executor| {
+            let calls = Arc::clone(&calls);
+            service_fn(move |call: Call| {
+                let (inner, calls) = (inner.clone(), Arc::clone(&calls));
+                async move {
+                    if call.name() == "double" {
+                        calls.fetch_add(1, Ordering::Relaxed);
+                        return Ok(Reply::new(vec![42]));
+                    }
+                    inner.oneshot(call).await
+                }
+            })
+        }))
+    };
+    assert_eq!(cached.double(1).await.unwrap(), 42);
+    assert_eq!(cached.count().await.unwrap(), 1);
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_service_without_a_board_is_a_device_with_deadlines() {
+    let mute = Device::from_service("mute", service_fn(|_: Call| std::future::pending::<Result<Reply>>()));
+    let error = mute.with_timeout(Duration::from_millis(30)).count().await.unwrap_err();
+    assert!(matches!(&error, Error::TimedOut { port, .. } if port == "mute"), "{error}");
+    assert_eq!(mute.session().port(), "mute");
+    assert!(mute.session().capabilities().is_none());
+    assert_eq!(mute.session().traffic().bytes_out, 0);
+    assert!(mute.session().output().try_next().is_none());
+}
