@@ -13,8 +13,8 @@ B=[] #V
 def r(a,z):
  for i in range(4):
   if max(z,~a)<<(a<0)<1<<(8<<i):return'BHIQbhiq'[i+4*(a<0)]
-# The items of v, packed.
-def p(g,v):return P('%d'%len(v)+g,*v)
+# Items, packed. No star arguments: boards with a stack of fixed size have no room for thousands.
+def p(g,v):return bytes(A(g,v))
 # MessagePack; f: the 32-bit form of a head that is still to be written, g: an extension's type.
 def e(v):
  s=[v];o=bytearray()
@@ -34,7 +34,7 @@ def e(v):
    f=223
    for t in v:s+=v[t],t
   elif isinstance(v,(list,tuple,set,A)):
-   f=221;t=len(v)>7 and set(map(type,v));g=t=={int}and r(min(*v),max(*v))or t=={float}and'@FLOAT@'
+   f=221;t=len(v)>7 and set(map(type,v));g=t=={int}and r(min(v),max(v))or t=={float}and'@FLOAT@'
    if g:
     if g=='d'and p(g,A('f',v))==p(g,v):g='f'
     v=p(g,v);f=201
