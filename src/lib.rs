@@ -69,7 +69,7 @@
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
-pub use belay_macros::{device, setup, task};
+pub use belay_macros::{device, setup, task, teardown, thread};
 pub use belay_runtime::{
     AfterTimeout, Builder, Call, CallKind, Capabilities, Device, Error, Exception, Executor, Frame, Line, Output,
     Printed, Reply, Result, Session, Source, Traffic, Trust, codec,

@@ -16,10 +16,14 @@ mod recorder {
         }
     }
 
+    pub trait Stream {
+        type Item;
+    }
+
     pub mod __private {
         pub use belay::__private::{Kind, Origin, Scope, Task};
 
-        use super::Device;
+        use super::{Device, Stream};
 
         pub struct Args(Call);
 
@@ -50,11 +54,25 @@ mod recorder {
         ) -> impl Future<Output = R> + Send + use<R> {
             std::future::ready(decode(call))
         }
+
+        pub struct Streaming<R>(pub R);
+
+        impl<R> Stream for Streaming<R> {
+            type Item = R;
+        }
+
+        pub fn stream<R>(_: &Device, Args(call): Args, decode: fn(Call) -> R) -> Streaming<R> {
+            Streaming(decode(call))
+        }
+
+        pub fn thread(_: &Device, Args(call): Args) -> impl Future<Output = Call> + Send {
+            std::future::ready(call)
+        }
     }
 }
 
-use recorder::__private::{Call, Kind};
-use recorder::Device;
+use recorder::__private::{Call, Kind, Streaming, Task};
+use recorder::{Device, Stream};
 
 /// Runs a future that never waits.
 fn ready<T>(future: impl Future<Output = T>) -> T {
@@ -98,6 +116,31 @@ trait Recorded {
 
     #[belay::task(file = "ui/py/right.py")]
     async fn file(&self) -> Call;
+
+    #[belay::setup]
+    async fn configure(&self, pin: u8) -> Result<(), Call> {
+        "led = pin"
+    }
+
+    #[belay::task(name = "py_items")]
+    fn items(&self, text: &str) -> impl Stream<Item = Call> {
+        "yield text"
+    }
+
+    #[belay::thread(timeout = "1s")]
+    async fn blink(&self, period: u8) -> Call {
+        "while led: yield period"
+    }
+
+    #[belay::teardown(timeout = "3s")]
+    async fn off(&self) -> Result<(), Call> {
+        "led = None"
+    }
+
+    #[belay::teardown]
+    async fn last(&self) -> Result<(), Call> {
+        "led = 1"
+    }
 }
 
 /// A setup gives nothing back: its call comes as the error.
@@ -153,8 +196,79 @@ fn a_setup_is_module_text() {
     );
     assert_eq!(task.origin.file, file!());
     assert_eq!(task.origin.text[1], "def add(n: int) -> int:");
-    assert_eq!(task.scope.key, concat!(module_path!(), "::Recorded"));
-    assert_eq!(task.scope.setups.iter().map(|setup| setup.name).collect::<Vec<_>>(), ["prepare"]);
+    assert_eq!(names(task.scope.setups), ["prepare", "configure"]);
+    assert_eq!(names(task.scope.teardowns), ["off", "last"]);
+}
+
+fn names(tasks: &[&'static Task]) -> Vec<&'static str> {
+    tasks.iter().map(|task| task.name).collect()
+}
+
+#[test]
+fn a_setup_with_parameters_is_called_with_them() {
+    let call = ready(Device.configure(13)).unwrap_err();
+    assert_eq!((call.task.kind, call.task.params, call.task.source), (Kind::Setup, &["pin"][..], "led=pin"));
+    assert_eq!(call.values, ["13"]);
+}
+
+#[test]
+fn a_stream_borrows_nothing() {
+    fn everywhere<T: Send + Unpin + 'static>(value: T) -> T {
+        value
+    }
+    let Streaming(call) = everywhere({
+        let text = "a".to_owned();
+        Device.items(&text)
+    });
+    assert_eq!((call.task.name, call.task.kind), ("py_items", Kind::Stream));
+    assert_eq!((call.task.source, call.values), ("def py_items(text):\n yield text", vec!["\"a\"".to_owned()]));
+}
+
+#[test]
+fn a_thread_is_a_function() {
+    let Call { task, values } = ready(Device.blink(7));
+    assert_eq!((task.name, task.kind, task.timeout), ("blink", Kind::Thread, Some(Duration::from_secs(1))));
+    assert_eq!((task.source, values), ("def blink(period):\n while led:yield period", vec!["7".to_owned()]));
+}
+
+#[test]
+fn a_teardown_is_module_text() {
+    let task = ready(Device.off()).unwrap_err().task;
+    assert_eq!((task.kind, task.source, task.timeout), (Kind::Teardown, "led=None", Some(Duration::from_secs(3))));
+}
+
+/// Two traits of one name, each in a function.
+#[test]
+fn every_trait_has_a_scope_of_its_own() {
+    fn first() -> Call {
+        #[belay::device(crate = "crate::recorder")]
+        trait Local {
+            #[belay::task]
+            async fn read(&self) -> Call {
+                "return 1"
+            }
+        }
+        ready(Device.read())
+    }
+    fn second() -> Call {
+        #[belay::device(crate = "crate::recorder")]
+        trait Local {
+            #[belay::task]
+            async fn read(&self) -> Call {
+                "return 1"
+            }
+        }
+        ready(Device.read())
+    }
+    let scope = |call: Call| call.task.scope;
+    let scopes = [scope(first()), scope(second()), scope(ready(Device.escapes())), scope(ready(from_a_macro(&Device)))];
+    let module = module_path!();
+    let [local, recorded] = ["Local", "Recorded"].map(|name| format!("{module}::{name}"));
+    assert_eq!(scopes.map(|scope| scope.key), [&local, &local, &recorded, module]);
+    let places = scopes.map(|scope| (scope.place)());
+    let different: std::collections::HashSet<_> = places.iter().collect();
+    assert_eq!(different.len(), places.len(), "{places:?}");
+    assert_eq!((scope(first()).place)(), places[0]);
 }
 
 #[test]
@@ -200,5 +314,4 @@ fn a_body_out_of_a_macro_has_the_lines_where_it_was_written() {
     assert_eq!(lines(&call)[1..], [(" return(1,", first), ("2)", first + 1)]);
     let source = std::fs::read_to_string(file!()).unwrap();
     assert_eq!(source.lines().nth(first as usize - 1), Some("    return (1,"));
-    assert_eq!(call.task.scope.key, module_path!());
 }

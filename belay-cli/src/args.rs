@@ -61,6 +61,14 @@ pub(crate) enum Verb {
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
         calls: u32,
     },
+    /// Measure what calls, data, sources and openings cost.
+    Bench {
+        #[command(flatten)]
+        port: Port,
+        /// Draw how long calls took, as an SVG.
+        #[arg(long, value_name = "FILE")]
+        plot: Option<PathBuf>,
+    },
     /// Start a virtual board that any program can open, and keep it running until Ctrl-C.
     Sim {
         /// Which board, with options: `pico`, `esp32?heap=64k`, `pico?latency=1ms&baud=115200`.

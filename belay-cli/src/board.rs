@@ -13,6 +13,8 @@ use crate::{
 
 /// How long a board gets to show that it has stopped.
 const STOP: Duration = Duration::from_secs(5);
+/// How long closing may take: what is still to be said to the board is one byte.
+const CLOSE: Duration = Duration::from_secs(1);
 
 impl args::Port {
     /// The port that was given.
@@ -67,6 +69,14 @@ pub(crate) async fn with<T>(
     };
     printer.rest(&mut output)?;
     outcome
+}
+
+/// Closes the line, and leaves the board in the REPL for people. The port is free afterwards.
+pub(crate) async fn close(device: Device) {
+    let mut output = device.session().output();
+    drop(device);
+    // The output ends with the session.
+    let _ = tokio::time::timeout(CLOSE, async { while output.next().await.is_some() {} }).await;
 }
 
 /// Waits for proof that the board has stopped: it answers a call.

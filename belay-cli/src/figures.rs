@@ -17,6 +17,12 @@ impl Samples {
         self.traffic.push(traffic);
     }
 
+    /// The same samples with other numbers.
+    pub(crate) fn map(self, change: impl Fn(f64, Traffic) -> (f64, Traffic)) -> Self {
+        let (ms, traffic) = self.ms.into_iter().zip(self.traffic).map(|(ms, traffic)| change(ms, traffic)).unzip();
+        Self { ms, traffic }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.ms.len()
     }
@@ -76,6 +82,11 @@ impl Samples {
         sorted.sort_by(f64::total_cmp);
         sorted
     }
+}
+
+/// Milliseconds as JSON has them: to the microsecond, which is as much as such a figure can say.
+pub(crate) fn microseconds(ms: f64) -> f64 {
+    (ms * 1000.0).round() / 1000.0
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{FnArg, ReceiverKind, ReturnType, Safety, Type};
 
-use crate::model::{Alone, DeviceTrait, Function, Home, Item, Kind, Param, python_ident};
+use crate::model::{Alone, DeviceTrait, Function, Home, Item, Kind, Param, python_ident, stream_item, type_argument};
 use crate::problem::{Problem, Problems};
 
 /// The inherent methods of `belay::Device`. Rust prefers them to a trait's, so a task of such a name could never be
@@ -36,8 +36,8 @@ pub(crate) fn device_trait(device: &mut DeviceTrait, problems: &Problems) {
         match item {
             Item::Python(function) => {
                 let before = problems.count();
-                // A setup runs by itself, so it may be called what it likes.
-                if function.kind == Kind::Task {
+                // What runs by itself may be called what it likes.
+                if !function.kind.is_module() || !function.params.is_empty() {
                     reserved(&function.sig.ident, problems);
                 }
                 check_function(function, problems);
@@ -73,7 +73,7 @@ fn check_function(function: &Function, problems: &Problems) {
     receiver(function, problems);
     output(function, problems);
     // The names of the function and its parameters become names in Python.
-    if function.kind == Kind::Task && function.options.name.is_none() {
+    if !function.kind.is_module() && function.options.name.is_none() {
         let name = python_ident(&function.sig.ident);
         if KEYWORDS.contains(&name.as_str()) {
             let fix = "choose another with `name = \"…\"`".to_owned();
@@ -87,10 +87,13 @@ fn check_function(function: &Function, problems: &Problems) {
             problems.add(ident, &Problem::PythonKeyword { what: "parameter", name: &name, fix });
         }
     }
-    if function.kind == Kind::Setup
+    if function.kind == Kind::Teardown
         && let Some(first) = function.params.first()
     {
-        problems.add(&first.ident, &Problem::SetupParameters);
+        problems.add(&first.ident, &Problem::TeardownParameters);
+    }
+    if function.kind == Kind::Stream && function.options.idempotent {
+        problems.add(&function.sig.ident, &Problem::IdempotentStream);
     }
 }
 
@@ -131,13 +134,23 @@ fn receiver(function: &Function, problems: &Problems) {
 
 fn output(function: &Function, problems: &Problems) {
     let sig = &function.sig;
+    let says = |ty: &Type, word| mentions(ty.to_token_stream(), word);
     match &sig.output {
-        ReturnType::Type(_, ty) if sig.asyncness.is_none() => {
-            if mentions(ty.to_token_stream(), "Stream") {
-                problems.add(ty, &Problem::Stream);
-            } else {
-                problems.add(&sig.fn_token, &Problem::NotAsync);
+        ReturnType::Type(_, ty) if function.kind == Kind::Stream => match stream_item(sig) {
+            _ if sig.asyncness.is_some() || !matches!(**ty, Type::ImplTrait(_)) => {
+                problems.add(ty, &Problem::StreamForm);
             }
+            None => problems.add(ty, &Problem::StreamForm),
+            Some(item) if says(item, "impl") => problems.add(item, &Problem::UnnamedResult),
+            Some(item) if says(item, "&") => problems.add(item, &Problem::BorrowedResult),
+            Some(_) => {}
+        },
+        ReturnType::Type(_, ty) if sig.asyncness.is_none() && says(ty, "Stream") => {
+            problems.add(ty, &Problem::StreamForm);
+        }
+        ReturnType::Type(_, _) if sig.asyncness.is_none() => problems.add(&sig.fn_token, &Problem::NotAsync),
+        ReturnType::Type(_, ty) if function.kind == Kind::Thread && !is_result_of_thread(ty) => {
+            problems.add(ty, &Problem::ThreadResult);
         }
         ReturnType::Type(_, ty) => match &**ty {
             Type::Tuple(tuple) if tuple.elems.is_empty() => problems.add(tuple, &Problem::NoResult),
@@ -152,6 +165,16 @@ fn output(function: &Function, problems: &Problems) {
                 problems.add(&sig.fn_token, &Problem::NotAsync);
             }
         }
+    }
+}
+
+/// `Result<Thread>`, or a name without arguments, which may stand for it.
+fn is_result_of_thread(ty: &Type) -> bool {
+    let Type::Path(path) = ty else { return false };
+    match type_argument(&path.path) {
+        Some(Type::Path(inner)) => inner.path.segments.last().is_some_and(|last| last.ident == "Thread"),
+        Some(_) => false,
+        None => true,
     }
 }
 
@@ -176,7 +199,7 @@ fn reserved(ident: &Ident, problems: &Problems) {
 /// Methods under `cfg` are left out: two of them may never meet.
 fn same_names(device: &DeviceTrait, problems: &Problems) {
     let mut seen: Vec<(String, &Function)> = Vec::new();
-    for function in device.functions().filter(|function| function.kind == Kind::Task) {
+    for function in device.functions().filter(|function| !function.kind.is_module()) {
         if function.attrs.iter().any(|attr| attr.path().is_ident("cfg")) {
             continue;
         }

@@ -19,12 +19,14 @@ mod snapshots;
 
 use proc_macro2::TokenStream;
 
+use crate::model::Kind;
 use crate::problem::{Problem, Problems};
 
 /// Makes a trait whose methods run on a board.
 ///
-/// The trait is implemented for `belay::Device`. Its methods carry [`macro@task`] or [`macro@setup`] and have a
-/// Python body in a string literal; methods with a Rust body and no attribute are helpers, and may be `async`.
+/// The trait is implemented for `belay::Device`. Its methods carry [`macro@task`], [`macro@thread`], [`macro@setup`] or
+/// [`macro@teardown`] and have a Python body in a string literal; methods with a Rust body and no attribute are helpers,
+/// and may be `async`.
 ///
 /// ```text
 /// use belay::{Device, Result};
@@ -52,7 +54,7 @@ use crate::problem::{Problem, Problems};
 ///
 /// All methods return futures that are `Send`, so a trait of this kind is not dyn-compatible: take
 /// `&impl Thermometer` instead of `&dyn Thermometer`. An implementation of your own, for example a mock, writes
-/// `async fn` and may leave out the setups.
+/// `async fn`, for a stream `fn … -> impl Stream<Item = …>`, and may leave out setups and teardowns.
 ///
 /// All bodies of one trait share one namespace on the board: what a setup defines, the tasks see.
 ///
@@ -85,6 +87,21 @@ pub fn device(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> p
 ///
 /// The arguments are encoded when the function is called, not when its future is first polled.
 ///
+/// # Streams
+///
+/// A body that yields is a generator on the board, and a stream in Rust:
+///
+/// ```text
+/// #[belay::task]
+/// fn samples(&self, count: u32) -> impl Stream<Item = Result<u16>> {
+///     "for _ in range(count):
+///          yield adc.read_u16()"
+/// }
+/// ```
+///
+/// The stream is `Send` and `Unpin` and borrows nothing, so `samples.next().await` works wherever it is kept. In code
+/// that is generic over the trait it may borrow the board, because an implementation of your own may.
+///
 /// # What is checked
 ///
 /// With the feature `syntax`, which is on by default, the body is parsed when the program is compiled. Then these are
@@ -94,7 +111,8 @@ pub fn device(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> p
 /// - a name that is defined nowhere: not in the body, in a setup, by a `global` of any body of the trait, or by Python
 ///   itself. Nothing is said where a star import or `exec` makes it unsure, and `# noqa` on the line silences it;
 /// - a task that promises a value and never returns one (`return None` says that it is meant);
-/// - `yield` in a task, and a parameter that shares its name with an import.
+/// - `yield` in a task that is no stream, a stream that never yields, and a parameter that shares its name with an
+///   import.
 ///
 /// A parameter that the body never reads is an unused variable: rename it to `_name` or allow `unused_variables`.
 ///
@@ -112,15 +130,50 @@ pub fn device(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> p
 /// - `crate = "path"`: where the belay crate is, if it is not called `belay` (on a task that stands alone).
 #[proc_macro_attribute]
 pub fn task(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    expand_task(args.into(), item.into()).into()
+    expand_alone(Kind::Task, args.into(), item.into()).into()
+}
+
+/// Makes a function that starts a thread on a board: Python that goes on running between calls.
+///
+/// The body is a generator, and every `yield` is a point at which the thread can be stopped. The function returns
+/// `belay::Result<belay::Thread>`, the handle of the thread. It goes where a [`macro@task`] goes.
+///
+/// ```text
+/// #[belay::thread]
+/// async fn blink(&self, period_ms: u32) -> Result<Thread> {
+///     "import time
+///      while True:
+///          led.toggle()
+///          time.sleep_ms(period_ms)
+///          yield"
+/// }
+/// ```
+///
+/// # Options
+///
+/// - `timeout = "2s"`: how long starting it may take, in `ms`, `s` or `m`.
+/// - `file`, `name`, `crate`: as for a [`macro@task`].
+#[proc_macro_attribute]
+pub fn thread(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    expand_alone(Kind::Thread, args.into(), item.into()).into()
 }
 
 /// Runs Python once per boot of the board, before the first task of its trait.
 ///
 /// The body is the text of a module: what it defines, the tasks of the trait see. It goes on a method of a trait with
-/// [`macro@device`] that takes `&self` alone and returns `belay::Result<()>`; the method need not be called. Setups
-/// run in the order in which they are written. In other implementations of the trait a setup does nothing unless
-/// they write it.
+/// [`macro@device`] that takes `&self` and returns `belay::Result<()>`; the method need not be called. Setups run in the
+/// order in which they are written. In other implementations of the trait a setup does nothing unless they write it.
+///
+/// A setup with parameters cannot run by itself: it runs when it is called, and its parameters become names that the
+/// tasks of the trait see, like everything else that it defines.
+///
+/// ```text
+/// #[belay::setup]
+/// async fn configure(&self, pin: u8) -> Result<()> {
+///     "from machine import Pin
+///      led = Pin(pin, Pin.OUT)"
+/// }
+/// ```
 ///
 /// # Options
 ///
@@ -128,7 +181,28 @@ pub fn task(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> pro
 /// - `file = "setup.py"`: the body stands in a file of its own, relative to the Rust file.
 #[proc_macro_attribute]
 pub fn setup(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    expand_setup(args.into(), item.into()).into()
+    expand_misplaced(Kind::Setup, args.into(), item.into()).into()
+}
+
+/// Runs Python when the board is closed, as the last thing of its trait.
+///
+/// Like a [`macro@setup`], the body is the text of a module and goes on a method of a trait with [`macro@device`] that
+/// takes `&self` alone and returns `belay::Result<()>`. Teardowns run in the reverse of the order in which they are
+/// written. Nothing runs when the line is lost instead of closed.
+///
+/// ```text
+/// #[belay::teardown]
+/// async fn off(&self) -> Result<()> {
+///     "led.off()"
+/// }
+/// ```
+///
+/// # Options
+///
+/// - `timeout = "10s"`, `file = "teardown.py"`: as for a [`macro@setup`].
+#[proc_macro_attribute]
+pub fn teardown(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    expand_misplaced(Kind::Teardown, args.into(), item.into()).into()
 }
 
 fn expand_device(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -141,12 +215,12 @@ fn expand_device(args: TokenStream, item: TokenStream) -> TokenStream {
     finish(problems, output)
 }
 
-fn expand_task(args: TokenStream, item: TokenStream) -> TokenStream {
+fn expand_alone(kind: Kind, args: TokenStream, item: TokenStream) -> TokenStream {
     if is_use_marker(&args) {
         return TokenStream::new();
     }
     let problems = Problems::new();
-    let output = parse::alone(args, item, &problems).map(|mut alone| {
+    let output = parse::alone(kind, args, item, &problems).map(|mut alone| {
         check::alone(&mut alone, &problems);
         python::alone(&mut alone, &problems);
         expand::task::alone(&alone)
@@ -154,12 +228,13 @@ fn expand_task(args: TokenStream, item: TokenStream) -> TokenStream {
     finish(problems, output)
 }
 
-fn expand_setup(args: TokenStream, item: TokenStream) -> TokenStream {
+fn expand_misplaced(kind: Kind, args: TokenStream, item: TokenStream) -> TokenStream {
     if is_use_marker(&args) {
         return TokenStream::new();
     }
     let problems = Problems::new();
-    let output = parse::misplaced(item, &Problem::SetupAlone, &problems).map(|alone| expand::task::alone(&alone));
+    let problem = Problem::ModuleAlone(kind.noun());
+    let output = parse::misplaced(item, &problem, &problems).map(|alone| expand::task::alone(&alone));
     finish(problems, output)
 }
 

@@ -1,7 +1,10 @@
 //! The owned picture of what the user wrote: filled by `parse`, judged by `check`, written out by `expand`.
 
 use proc_macro2::Ident;
-use syn::{Attribute, LitStr, Path, Signature, TraitItem, TraitItemFn, Type, Visibility};
+use syn::{
+    Attribute, GenericArgument, LitStr, Path, PathArguments, ReturnType, Signature, TraitItem, TraitItemFn, Type,
+    TypeImplTrait, TypeParamBound, Visibility,
+};
 
 use crate::options::Options;
 use crate::python::Python;
@@ -54,7 +57,29 @@ pub(crate) struct Alone {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Task,
+    /// A task that is a generator: its items come one by one.
+    Stream,
+    /// A generator that runs by itself between calls.
+    Thread,
     Setup,
+    Teardown,
+}
+
+impl Kind {
+    /// Whether the body is the text of a module and not the inside of a function.
+    pub(crate) fn is_module(self) -> bool {
+        matches!(self, Self::Setup | Self::Teardown)
+    }
+
+    /// How messages call it.
+    pub(crate) fn noun(self) -> &'static str {
+        match self {
+            Self::Task | Self::Stream => "task",
+            Self::Thread => "thread",
+            Self::Setup => "setup",
+            Self::Teardown => "teardown",
+        }
+    }
 }
 
 /// Where a call finds its board.
@@ -114,6 +139,49 @@ impl Function {
             Some(name) => name.value(),
             None => python_ident(&self.sig.ident),
         }
+    }
+}
+
+/// The `impl …Stream<…>` that a function promises, also where it stands wrongly inside of a `Result<…>`.
+pub(crate) fn stream_type(sig: &Signature) -> Option<&TypeImplTrait> {
+    let ReturnType::Type(_, ty) = &sig.output else { return None };
+    let implemented = match &**ty {
+        Type::ImplTrait(implemented) => implemented,
+        Type::Path(path) => match type_argument(&path.path)? {
+            Type::ImplTrait(implemented) => implemented,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    bound(implemented, "Stream").map(|_| implemented)
+}
+
+/// The type of a stream's items, if it is named.
+pub(crate) fn stream_item(sig: &Signature) -> Option<&Type> {
+    let path = bound(stream_type(sig)?, "Stream")?;
+    let PathArguments::AngleBracketed(arguments) = &path.segments.last()?.arguments else { return None };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::AssocType(assoc) if assoc.ident == "Item" => Some(&assoc.ty),
+        _ => None,
+    })
+}
+
+/// The bound of an `impl …` whose path ends in this name: a macro sees no imports.
+pub(crate) fn bound<'a>(implemented: &'a TypeImplTrait, name: &str) -> Option<&'a Path> {
+    implemented.bounds.iter().find_map(|bound| match bound {
+        TypeParamBound::Trait(bound) => {
+            bound.path.segments.last().filter(|last| last.ident == name).map(|_| &bound.path)
+        }
+        _ => None,
+    })
+}
+
+/// The first type in the angle brackets at the end of a path.
+pub(crate) fn type_argument(path: &Path) -> Option<&Type> {
+    let PathArguments::AngleBracketed(arguments) = &path.segments.last()?.arguments else { return None };
+    match arguments.args.first()? {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
     }
 }
 

@@ -18,7 +18,10 @@ pub(crate) enum Site {
     Device,
     TaskInTrait,
     TaskAlone,
-    Setup,
+    ThreadInTrait,
+    ThreadAlone,
+    /// A setup or a teardown.
+    Module,
 }
 
 impl Site {
@@ -27,7 +30,9 @@ impl Site {
             Self::Device => &["crate"],
             Self::TaskInTrait => &["timeout", "idempotent", "name", "file"],
             Self::TaskAlone => &["timeout", "idempotent", "name", "file", "crate"],
-            Self::Setup => &["timeout", "file"],
+            Self::ThreadInTrait => &["timeout", "name", "file"],
+            Self::ThreadAlone => &["timeout", "name", "file", "crate"],
+            Self::Module => &["timeout", "file"],
         }
     }
 }
@@ -91,7 +96,7 @@ impl Options {
     fn set(&mut self, key: &str, entry: &Entry, site: Site, problems: &Problems) {
         if !site.known().contains(&key) {
             let problem = match (key, site) {
-                ("crate", Site::TaskInTrait | Site::Setup) => Problem::CrateInsideTrait,
+                ("crate", Site::TaskInTrait | Site::ThreadInTrait | Site::Module) => Problem::CrateInsideTrait,
                 _ if LATER.contains(&key) => Problem::LaterOption(key),
                 _ => Problem::UnknownOption { found: key, known: site.known() },
             };
@@ -204,7 +209,8 @@ mod tests {
     fn a_wrong_option_says_what_is_right() {
         for (text, site, expected) in [
             ("timeuot = \"2s\"", Site::TaskInTrait, "known here: timeout, idempotent, name, file"),
-            ("name = \"x\"", Site::Setup, "unknown option `name`; known here: timeout, file"),
+            ("name = \"x\"", Site::Module, "unknown option `name`; known here: timeout, file"),
+            ("idempotent", Site::ThreadInTrait, "unknown option `idempotent`; known here: timeout, name, file"),
             ("memo", Site::TaskInTrait, "not supported yet"),
             ("crate = \"x\"", Site::TaskInTrait, "named once"),
             ("crate = \"x y\"", Site::Device, "not a path"),

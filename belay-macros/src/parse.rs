@@ -8,7 +8,7 @@ use syn::{
     Token, TraitItem, TraitItemFn, Type, Visibility, parse_quote,
 };
 
-use crate::model::{Alone, Body, DeviceTrait, Function, Home, Item, Kind, Param};
+use crate::model::{Alone, Body, DeviceTrait, Function, Home, Item, Kind, Param, stream_type};
 use crate::options::{Options, Site, ungroup};
 use crate::problem::{Problem, Problems};
 
@@ -37,14 +37,16 @@ pub(crate) fn device_trait(args: TokenStream, item: TokenStream, problems: &Prob
     Some(DeviceTrait { krate: krate(&options), head, items, attribute_paths })
 }
 
-/// Reads a function with `#[belay::task]` that stands outside of a device trait; `None` if it is no function at all.
-pub(crate) fn alone(args: TokenStream, item: TokenStream, problems: &Problems) -> Option<Alone> {
-    let options = Options::read(args, Site::TaskAlone, problems);
+/// Reads a task or a thread that stands outside of a device trait; `None` if it is no function at all.
+pub(crate) fn alone(kind: Kind, args: TokenStream, item: TokenStream, problems: &Problems) -> Option<Alone> {
+    let site = if kind == Kind::Thread { Site::ThreadAlone } else { Site::TaskAlone };
+    let options = Options::read(args, site, problems);
     let AnyFunction { attrs, vis, sig, block } = any_function(item, problems)?;
     let body = body(&sig, block.as_ref(), &options, problems);
     let params = params(&sig, Home::Alone, problems);
     let krate = krate(&options);
-    let function = Function { kind: Kind::Task, home: Home::Alone, attrs, sig, params, options, body, python: None };
+    let kind = form(kind, &sig);
+    let function = Function { kind, home: Home::Alone, attrs, sig, params, options, body, python: None };
     Some(Alone { krate, vis, function })
 }
 
@@ -143,8 +145,9 @@ fn trait_method(mut method: TraitItemFn, paths: &mut Vec<Path>, problems: &Probl
     });
     let Some((kind, attr)) = found else { return helper(method, problems) };
     let site = match kind {
-        Kind::Task => Site::TaskInTrait,
-        Kind::Setup => Site::Setup,
+        Kind::Task | Kind::Stream => Site::TaskInTrait,
+        Kind::Thread => Site::ThreadInTrait,
+        Kind::Setup | Kind::Teardown => Site::Module,
     };
     let tokens = match attr.meta {
         Meta::Path(_) => TokenStream::new(),
@@ -159,6 +162,7 @@ fn trait_method(mut method: TraitItemFn, paths: &mut Vec<Path>, problems: &Probl
     let body = body(&sig, default.as_ref(), &options, problems);
     let params = params(&sig, Home::Device, problems);
     let body = body.filter(|_| problems.count() == before);
+    let kind = form(kind, &sig);
     Item::Python(Box::new(Function { kind, home: Home::Device, attrs, sig, params, options, body, python: None }))
 }
 
@@ -180,14 +184,14 @@ fn helper(mut method: TraitItemFn, problems: &Problems) -> Item {
 
 /// Which of our attributes this is: a macro sees no imports, so the last segment decides.
 fn belay_attribute(attr: &Attribute) -> Option<Kind> {
-    let last = attr.path().segments.last()?;
-    if last.ident == "task" {
-        Some(Kind::Task)
-    } else if last.ident == "setup" {
-        Some(Kind::Setup)
-    } else {
-        None
-    }
+    let last = &attr.path().segments.last()?.ident;
+    let known = [("task", Kind::Task), ("thread", Kind::Thread), ("setup", Kind::Setup), ("teardown", Kind::Teardown)];
+    known.into_iter().find(|(name, _)| last == name).map(|(_, kind)| kind)
+}
+
+/// A task whose type says so is a stream.
+fn form(kind: Kind, sig: &Signature) -> Kind {
+    if kind == Kind::Task && stream_type(sig).is_some() { Kind::Stream } else { kind }
 }
 
 /// The body of a function: the literal between the braces, or the file in the options.

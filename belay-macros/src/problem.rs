@@ -12,7 +12,7 @@ use quote::ToTokens;
 pub(crate) enum Problem<'a> {
     NotATrait,
     NotAFunction,
-    SetupAlone,
+    ModuleAlone(&'a str),
     UnsafeTrait,
     AssociatedItem(&'a str),
     HelperWithoutBody,
@@ -37,14 +37,16 @@ pub(crate) enum Problem<'a> {
     NoBody,
     BodyNotALiteral,
     NotAsync,
-    Stream,
+    StreamForm,
+    ThreadResult,
+    IdempotentStream,
     NoResult,
     UnnamedResult,
     BorrowedResult,
     QualifiedFn(&'a str),
     Receiver,
     NoDevice,
-    SetupParameters,
+    TeardownParameters,
     Pattern,
     Mutable,
     ParameterAttribute,
@@ -76,9 +78,13 @@ impl fmt::Display for Problem<'_> {
         match self {
             Self::NotATrait => f.write_str("#[belay::device] goes on a trait whose methods are tasks of the board"),
             Self::NotAFunction => f.write_str("#[belay::task] goes on an `async fn` whose body is Python in a string literal"),
-            Self::SetupAlone => f.write_str(
-                "a setup stands inside a trait with #[belay::device]: it runs before the first task of that trait",
-            ),
+            Self::ModuleAlone(what) => {
+                write!(f, "a {what} stands inside a trait with #[belay::device]: it runs ")?;
+                f.write_str(match *what {
+                    "setup" => "before the first task of that trait",
+                    _ => "when the board is closed",
+                })
+            }
             Self::UnsafeTrait => f.write_str("a device trait is an ordinary trait: remove `unsafe` or `auto`"),
             Self::AssociatedItem(what) => write!(
                 f,
@@ -124,7 +130,14 @@ impl fmt::Display for Problem<'_> {
                  the program is compiled",
             ),
             Self::NotAsync => f.write_str("a call to a board takes time: write `async fn`"),
-            Self::Stream => f.write_str("streams are not supported yet: return `belay::Result<Vec<T>>` for now"),
+            Self::StreamForm => f.write_str(
+                "a stream is written `fn name(&self) -> impl Stream<Item = belay::Result<T>>`: without `async`, and \
+                 every item is a result",
+            ),
+            Self::ThreadResult => f.write_str("starting a thread gives a handle to it: return `belay::Result<belay::Thread>`"),
+            Self::IdempotentStream => {
+                f.write_str("a stream cannot be `idempotent`: from the start again, items that came would come twice")
+            }
             Self::NoResult => f.write_str("a call to a board can fail: return `belay::Result<T>`"),
             Self::UnnamedResult => f.write_str(
                 "the type of the result must be named, not `impl Trait`: the reply of the board is decoded into it",
@@ -139,8 +152,8 @@ impl fmt::Display for Problem<'_> {
                 "a task that stands alone needs a board: make its first parameter `&self` (of a type that is \
                  `AsRef<belay::Device>`) or `device: &belay::Device`",
             ),
-            Self::SetupParameters => {
-                f.write_str("a setup has no parameters: it runs by itself, once per boot, before the first task")
+            Self::TeardownParameters => {
+                f.write_str("a teardown has no parameters: it runs by itself when the board is closed")
             }
             Self::Pattern => {
                 f.write_str("a parameter needs a plain name: the function on the board has a parameter of that name")

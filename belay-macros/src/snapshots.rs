@@ -21,7 +21,7 @@ fn device(args: &str, item: &str) -> String {
 }
 
 fn task(args: &str, item: &str) -> String {
-    pretty(crate::expand_task(args.parse().unwrap(), item.parse().unwrap()))
+    pretty(crate::expand_alone(crate::model::Kind::Task, args.parse().unwrap(), item.parse().unwrap()))
 }
 
 #[test]
@@ -69,6 +69,51 @@ pub trait Thermometer {
     }
 }
 "####,
+        ),
+    );
+}
+
+#[test]
+fn all_forms() {
+    check(
+        "all_forms",
+        &device(
+            "",
+            r####"
+trait Board {
+    #[setup]
+    async fn configure(&self, pin: u8) -> Result<()> {
+        "from machine import Pin
+         led = Pin(pin, Pin.OUT)"
+    }
+
+    #[task]
+    fn samples(&self, names: &[&str]) -> impl Stream<Item = Result<(String, bool)>> {
+        "for name in names: yield name, led.value()"
+    }
+
+    #[thread]
+    async fn blink(&self) -> Result<Thread> {
+        "while True:
+             led.toggle()
+             yield"
+    }
+
+    #[teardown]
+    async fn off(&self) -> Result<()> { "led.off()" }
+}
+"####,
+        ),
+    );
+}
+
+#[test]
+fn a_stream_alone() {
+    check(
+        "a_stream_alone",
+        &task(
+            "",
+            r##"fn count(board: &Device, to: u8) -> impl belay::Stream<Item = Result<u8>> { "yield from range(to)" }"##,
         ),
     );
 }
@@ -153,5 +198,8 @@ trait Wrong {
 #[test]
 fn a_setup_alone_keeps_its_signature() {
     let item = "async fn f(&self) -> Result<()> { \"x = 1\" }";
-    check("a_setup_alone_keeps_its_signature", &pretty(crate::expand_setup(TokenStream::new(), item.parse().unwrap())));
+    check(
+        "a_setup_alone_keeps_its_signature",
+        &pretty(crate::expand_misplaced(crate::model::Kind::Setup, TokenStream::new(), item.parse().unwrap())),
+    );
 }

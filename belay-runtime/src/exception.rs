@@ -10,7 +10,7 @@ use crate::{
         msgpack::{Head, head},
         reply::EXT_EXCEPTION,
     },
-    task::Task,
+    task::{Kind, Task},
 };
 
 /// More of a traceback than this is not kept. Boards print a hundred lines at most.
@@ -166,7 +166,7 @@ impl Exception {
 /// Whether a frame in `function` can be a line of this task's source.
 fn defines(task: &Task, function: &str) -> bool {
     match function {
-        "<module>" => task.kind == crate::task::Kind::Setup,
+        "<module>" => matches!(task.kind, Kind::Setup | Kind::Teardown),
         "<lambda>" | "<listcomp>" | "<genexpr>" | "<dictcomp>" | "<setcomp>" => true,
         name => task
             .source

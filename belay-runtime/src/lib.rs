@@ -17,6 +17,7 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod agent;
+mod board;
 mod call;
 pub mod codec;
 mod device;
@@ -30,11 +31,13 @@ mod task;
 mod transport;
 
 pub use agent::Capabilities;
+pub use board::Learned;
 pub use device::{Builder, Device};
 pub use error::{AfterTimeout, Error, Result};
 pub use exception::{Exception, Frame, Source};
 pub use executor::{Call, CallKind, Executor, Reply};
 pub use output::{Output, Printed};
+pub use repl::Way as WayOut;
 pub use session::{Session, Traffic};
 pub use transport::{Line, Trust};
 

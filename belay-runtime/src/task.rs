@@ -33,8 +33,15 @@ pub struct Task {
 pub enum Kind {
     /// A function: called, its result comes back.
     Task,
-    /// Module-level text that runs in the scope's namespace, once per epoch, before the scope's first task.
+    /// A generator: its items come back one by one.
+    Stream,
+    /// A generator that runs between calls, and can be stopped at each `yield`.
+    Thread,
+    /// Module-level text that runs in the scope's namespace, once per epoch, before the scope's first task. One with
+    /// parameters runs when it is called, with the parameters as globals.
     Setup,
+    /// Module-level text that runs in the scope's namespace when the board is closed.
+    Teardown,
 }
 
 /// Where the lines of a deployed source stand in the user's files.
@@ -52,8 +59,14 @@ pub struct Origin {
 pub struct Scope {
     /// Module path, and the trait's name where there is one: `my_crate::sensors::Thermometer`.
     pub key: &'static str,
-    /// The setups that run before the first task of this scope, in the order in which they are written.
+    /// The same with the function that the trait stands in, if it does: what tells two traits of one key apart. Every
+    /// process of a program finds the same.
+    pub place: fn() -> &'static str,
+    /// The setups of this scope, in the order in which they are written. Those without parameters run before its first
+    /// task.
     pub setups: &'static [&'static Task],
+    /// The teardowns of this scope, in the order in which they are written. They run in the reverse order.
+    pub teardowns: &'static [&'static Task],
 }
 
 // Written by hand, because a task names its scope and a scope its setups: derived, the two would go round for ever.
@@ -76,7 +89,11 @@ impl fmt::Debug for Task {
 
 impl fmt::Debug for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scope").field("key", &self.key).field("setups", &Names(self.setups)).finish()
+        f.debug_struct("Scope")
+            .field("key", &self.key)
+            .field("setups", &Names(self.setups))
+            .field("teardowns", &Names(self.teardowns))
+            .finish()
     }
 }
 
@@ -108,7 +125,7 @@ pub(crate) const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 mod tests {
     use super::*;
 
-    static SCOPE: Scope = Scope { key: "crate::Trait", setups: &[&SETUP] };
+    static SCOPE: Scope = Scope { key: "crate::Trait", place: || "crate::Trait", setups: &[&SETUP], teardowns: &[] };
     static SETUP: Task = Task {
         name: "open",
         kind: Kind::Setup,
@@ -123,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_task_and_its_scope_can_be_printed() {
-        assert_eq!(format!("{SCOPE:?}"), r#"Scope { key: "crate::Trait", setups: ["open"] }"#);
+        assert_eq!(format!("{SCOPE:?}"), r#"Scope { key: "crate::Trait", setups: ["open"], teardowns: [] }"#);
         assert_eq!(
             format!("{SETUP:?}"),
             r#"Task { name: "open", kind: Setup, params: [], source: "x=1", hash: 0x0000000000000001, timeout: None, idempotent: false, origin: src/main.rs, scope: "crate::Trait" }"#

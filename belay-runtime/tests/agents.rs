@@ -9,7 +9,7 @@ use belay_runtime::{
 use belay_sim::{Board, Options, RawPaste};
 use serde::de::DeserializeOwned;
 
-static SCOPE: Scope = Scope { key: "agents::Everything", setups: &[] };
+static SCOPE: Scope = Scope { key: "agents::Everything", place: || "agents::Everything", setups: &[], teardowns: &[] };
 
 const fn task(name: &'static str, params: &'static [&'static str], source: &'static str, hash: u64) -> Task {
     Task {

@@ -106,7 +106,7 @@ impl Board {
         let storage = Storage {
             files: Arc::new(Mutex::new(Files::new(FLASH))),
             peripherals: Arc::new(Mutex::new(Peripherals::new(options.family))),
-            has_machine: options.family.has_machine,
+            modules: options.family.modules,
         };
         let handle = Arc::new(Handle { wire: Arc::default(), crash: Arc::default(), storage: storage.clone() });
         let (wire, crash, options) = (handle.wire.clone(), handle.crash.clone(), options.clone());

@@ -69,11 +69,40 @@
 //! belay-sim = { opt-level = 1 }
 //! ```
 //!
+//! # Which boards
+//!
+//! [`families`] lists them. A family has its names, banner, boot noise, sizes, resets, ways with Ctrl-C, and its modules:
+//!
+//! | family | modules for hardware |
+//! |---|---|
+//! | `pico`, `pico2`, `esp8266` | `machine`, `neopixel`, `network` |
+//! | `esp32`, `esp32-s3` | the same, `machine.TouchPad` |
+//! | `pyboard` | the same without touch, `pyb`: `Accel`, `LED`, `Servo`, `Switch`, `Timer`, `ADC`, `Pin`, delays |
+//! | `circuitpython` | `board`, `digitalio`, `analogio`, `pwmio`, `microcontroller`, `supervisor`, `time.monotonic` |
+//! | `unix` | none |
+//!
+//! A test sets what they read and sees what they did through [`Board::adc`], [`Board::pin`], [`Board::touch`],
+//! [`Board::i2c`] and their like. `boot.py` and `main.py` (CircuitPython: `code.py`) run at a reset, `main.py` not at that of
+//! a tool in the raw REPL; [`Board::write_file`] and [`Board::read_file`] reach the board's files from outside:
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let board = belay_sim::Board::start(&belay_sim::Options::default())?;
+//! board.write_file("main.py", b"from machine import Pin\nPin('LED', Pin.OUT).on()\n")?;
+//! board.reset();
+//! while !board.pin("LED").level() {
+//!     std::thread::yield_now();
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What is not like a board
 //!
-//! Floats have 64 bits in every family. There are no threads on the board (`_thread`), no native code, no `asyncio` and no
-//! network. Input beyond the input buffer is lost in every family, where USB would hold it back. What
-//! CircuitPython adds to Python is not there, only its name and its ways on the line.
+//! Floats have 64 bits in every family. There are no threads on the board (`_thread`), no native code, no `asyncio`, and no
+//! network: a scan finds what [`Board::set_networks`] says, and connecting fails. Input beyond the input buffer is lost in
+//! every family, where some USB stacks would hold it back. `circuitpython` has the names, the ways and the modules of
+//! CircuitPython, its Python is MicroPython's.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
@@ -84,6 +113,7 @@ mod families;
 mod files;
 mod firmware;
 mod line;
+mod modules;
 mod peripherals;
 mod port;
 #[cfg(unix)]
@@ -103,4 +133,4 @@ pub use port::Port;
 pub use pty::Pty;
 pub use spec::open;
 pub use tcp::Tcp;
-pub use wiring::{Adc, I2c, Pin, Spi, Uart};
+pub use wiring::{Adc, I2c, Network, Pin, Spi, Touch, Uart};

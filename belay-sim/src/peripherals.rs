@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use crate::Network;
 use crate::families::Family;
 
 /// Path of the device file that carries the requests.
@@ -17,6 +18,9 @@ const MEMORY: usize = 65_536;
 const PINS: usize = 256;
 /// UARTs and SPI buses that a board may name.
 const BUSES: u32 = 16;
+
+/// What a touch pad of an ESP32 reads while nobody touches it.
+const UNTOUCHED: u16 = 600;
 
 const FALLING: u32 = 4;
 const RISING: u32 = 8;
@@ -95,11 +99,16 @@ pub(crate) struct Peripherals {
     family: &'static Family,
     frequency: u32,
     pub(crate) adc: BTreeMap<String, u16>,
+    pub(crate) touch: BTreeMap<String, u16>,
+    /// Of 64 steps, 21 of which are the earth's gravity.
+    pub(crate) acceleration: [i8; 3],
+    pub(crate) networks: Vec<Network>,
     pub(crate) pins: BTreeMap<String, Pin>,
     pub(crate) i2c: BTreeMap<(u32, u32), Registers>,
     pub(crate) spi: BTreeMap<u32, Bus>,
     pub(crate) uart: BTreeMap<u32, Bus>,
     timers: BTreeMap<u32, Timer>,
+    switched_on: Instant,
     /// Address of the Python function that runs callbacks.
     callback: Option<u32>,
     /// Numbers of the callbacks that are to run.
@@ -116,6 +125,10 @@ impl Peripherals {
             family,
             frequency: family.frequency,
             adc: adc.into_iter().collect(),
+            touch: BTreeMap::new(),
+            acceleration: [0, 0, 21],
+            networks: Vec::new(),
+            switched_on: Instant::now(),
             pins: BTreeMap::new(),
             i2c: BTreeMap::new(),
             spi: BTreeMap::new(),
@@ -223,6 +236,16 @@ impl Peripherals {
         let word = |index: usize| u32::try_from(number(index)).unwrap_or(0);
         match what {
             "adc" => return Some(self.adc.get(name).copied().unwrap_or(0).to_string()),
+            "touch" => return Some(self.touch.get(name).copied().unwrap_or(UNTOUCHED).to_string()),
+            "accelerometer" => {
+                let [x, y, z] = self.acceleration;
+                return Some(format!("({x}, {y}, {z})"));
+            }
+            "networks" => {
+                let seen: Vec<_> = self.networks.iter().map(Network::tuple).collect();
+                return Some(format!("[{}]", seen.join(",")));
+            }
+            "uptime" => return Some(self.switched_on.elapsed().as_nanos().to_string()),
             "pin.get" => return Some(u8::from(self.pin(name).level()).to_string()),
             "pin.set" => self.pin(name).write(number(1) != 0),
             "pin.toggle" => {
@@ -317,7 +340,7 @@ impl Peripherals {
 }
 
 /// Bytes as Python writes them.
-fn literal(bytes: &[u8]) -> String {
+pub(crate) fn literal(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 4 + 3);
     text.push_str("b'");
     for byte in bytes {

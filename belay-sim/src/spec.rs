@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{Board, Error, Feature, Line, LineOptions, Options, RawPaste, Unread, families};
 
-const OPTIONS: [&str; 14] = [
+const OPTIONS: [&str; 15] = [
     "baud",
     "buffer",
     "chunk",
@@ -15,6 +15,7 @@ const OPTIONS: [&str; 14] = [
     "heap",
     "hide",
     "latency",
+    "line",
     "raw_paste",
     "seed",
     "unread",
@@ -33,6 +34,7 @@ const OPTIONS: [&str; 14] = [
 /// | `ctrl_c=clear`, `keep` | whether Ctrl-C empties the input buffer, and goes unseen while that is full |
 /// | `raw_paste=windows`, `refused`, `unknown` | the answer to the request for raw-paste |
 /// | `hide=binascii,struct` | what the board lacks, see [`Feature`] |
+/// | `line=typical` | latency and rate that boards of this family have, see [`LineOptions::typical`] |
 /// | `latency=20ms` | latency of the line, each way (`us`, `ms`, `s`) |
 /// | `baud=9600` | rate of the line, each way; as fast as memory without it |
 /// | `chunk=1` | bytes that one read returns at most |
@@ -75,6 +77,9 @@ fn parse(spec: &str) -> Result<(Options, LineOptions), Error> {
                 [("windows", RawPaste::Windows), ("refused", RawPaste::Refused), ("unknown", RawPaste::Unknown)],
             )
             .map(|answer| options.raw_paste = answer),
+            "line" => choice(value, [("typical", ())])
+                .and_then(|()| LineOptions::typical(family))
+                .map(|typical| (line.to_board, line.to_host) = (typical.to_board, typical.to_host)),
             "latency" => duration(value).map(|time| {
                 line.to_board.latency = time;
                 line.to_host.latency = time;
@@ -109,6 +114,7 @@ fn example(name: &str) -> &'static str {
         "ctrl_c" => "ctrl_c=clear or ctrl_c=keep",
         "hide" => "hide=binascii or hide=deflate,json,select,struct,sys.stdout,sys.stdout.buffer",
         "raw_paste" => "raw_paste=windows, raw_paste=refused or raw_paste=unknown",
+        "line" => "line=typical",
         "latency" => "latency=20ms",
         "baud" => "baud=115200",
         "chunk" => "chunk=1",
@@ -189,6 +195,17 @@ mod tests {
             let error = parse(spec).unwrap_err().to_string();
             assert!(parts.iter().all(|part| error.contains(part)), "{spec}: {error}");
         }
+    }
+
+    #[test]
+    fn a_typical_line_is_the_familys() {
+        let typical = |spec| parse(spec).unwrap().1;
+        let turn = |line: &LineOptions| line.to_board.latency + line.to_host.latency;
+        let (pico, esp32) = (typical("pico?line=typical"), typical("esp32?line=typical"));
+        assert_eq!((turn(&pico), pico.to_board.baud), (Duration::from_millis(1), 0));
+        assert_eq!((turn(&esp32), esp32.to_host.baud), (Duration::from_millis(1), 115_200));
+        assert_eq!(typical("pico").to_host, crate::Way::default());
+        assert_eq!(typical("esp32?line=typical&latency=3ms").to_host.latency, Duration::from_millis(3));
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use std::fmt::Display;
 
 use crate::Board;
-use crate::peripherals::{Peripherals, Registers};
+use crate::peripherals::{Peripherals, Registers, literal};
 
 impl Board {
-    /// The input of an analogue pin, for `machine.ADC(channel)` on the board.
+    /// The input of an analogue pin, for `machine.ADC(channel)` on the board, or CircuitPython's `AnalogIn(board.A0)`.
     ///
     /// Channel 4 of a pico is its temperature sensor, at about 27 °C until it is set; the others are at 0 V.
     #[must_use]
@@ -14,7 +14,25 @@ impl Board {
         Adc { board: self, channel: channel.to_string() }
     }
 
-    /// A pin by the name that the board's Python has for it: `25`, `"LED"`.
+    /// A touch pad, for `machine.TouchPad(pin)` of an ESP32.
+    #[must_use]
+    pub fn touch(&self, pin: impl Display) -> Touch<'_> {
+        Touch { board: self, pin: pin.to_string() }
+    }
+
+    /// Sets what the pyboard's `pyb.Accel()` reads: x, y and z in steps of 1/21 of the earth's gravity, -32 to 31. It lies on
+    /// the table, 0, 0 and 21, until it is set.
+    pub fn set_acceleration(&self, axes: [i8; 3]) {
+        self.wired(|all| all.acceleration = axes.map(|axis| axis.clamp(-32, 31)));
+    }
+
+    /// Sets which networks `network.WLAN(network.STA_IF).scan()` finds: none until it is set.
+    pub fn set_networks(&self, networks: impl IntoIterator<Item = Network>) {
+        self.wired(|all| all.networks = networks.into_iter().collect());
+    }
+
+    /// A pin by the name that the board's Python has for it: `25`, `"LED"`. On a pyboard a servo is `"X1"` to `"X4"`, a LED
+    /// `"LED_RED"`, …, the switch `"SW"`; where CircuitPython's `board` has two names for a pin it is not the one with `GP`.
     #[must_use]
     pub fn pin(&self, name: impl Display) -> Pin<'_> {
         Pin { board: self, name: name.to_string() }
@@ -56,6 +74,46 @@ impl Adc<'_> {
     /// Sets what `read_u16()` returns from now on: 65535 is the reference voltage, 3.3 V on most boards.
     pub fn set(&self, value: u16) {
         self.board.wired(|all| all.adc.insert(self.channel.clone(), value));
+    }
+}
+
+/// A touch pad of a [`Board`].
+#[derive(Debug)]
+pub struct Touch<'a> {
+    board: &'a Board,
+    pin: String,
+}
+
+impl Touch<'_> {
+    /// Sets what `read()` returns from now on: about 600 untouched, as until it is set, and less when touched.
+    pub fn set(&self, value: u16) {
+        self.board.wired(|all| all.touch.insert(self.pin.clone(), value));
+    }
+}
+
+/// A wireless network that a [`Board`] sees.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Network {
+    /// Its name.
+    pub ssid: String,
+    /// The address of its access point.
+    pub bssid: [u8; 6],
+    /// The channel that it is on.
+    pub channel: u8,
+    /// How well it is heard, in dBm: -30 is near, -90 far.
+    pub rssi: i8,
+    /// MicroPython's number of its security: 0 is open, 3 is WPA2.
+    pub security: u8,
+    /// Whether it keeps its name to itself.
+    pub hidden: bool,
+}
+
+impl Network {
+    /// As an item of the list that `scan()` returns.
+    pub(crate) fn tuple(&self) -> String {
+        let Self { ssid, bssid, channel, rssi, security, hidden } = self;
+        let hidden = if *hidden { "True" } else { "False" };
+        format!("({},{},{channel},{rssi},{security},{hidden})", literal(ssid.as_bytes()), literal(bssid))
     }
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Other people's tools, unchanged, against a virtual board on a pseudo-terminal: mpremote and belay from PyPI connect, run
-# code, copy a file there and back, and are timed. Ends without a verdict, and says why, where there is no Python for it.
+# code, copy a file there and back, and are timed. Where there is no Python for it that is a failure in CI, and elsewhere a
+# printed line.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 spec=${1:-pico}
@@ -9,18 +10,17 @@ work=$(mktemp -d)
 board=
 trap 'exec 3>&- || true; [ -z "$board" ] || wait "$board" || true; rm -rf "$work"' EXIT
 
-if ! python3 -m venv "$work/venv" >"$work/log" 2>&1; then
-    echo "skipped: python3 cannot make a virtual environment: $(tail -n 1 "$work/log")"
-    exit 0
-fi
-if ! "$work/venv/bin/pip" install --quiet mpremote==1.29.0 belay==0.30.1 >"$work/log" 2>&1; then
-    echo "skipped: pip cannot install the peers: $(tail -n 1 "$work/log")"
-    exit 0
-fi
+without() {
+    echo "left out: $1: $(tail -n 1 "$work/log")"
+    [ -z "${CI:-}" ]
+    exit
+}
+python3 -m venv "$work/venv" >"$work/log" 2>&1 || without "python3 cannot make a virtual environment"
+"$work/venv/bin/pip" install --quiet mpremote==1.29.0 belay==0.30.1 >"$work/log" 2>&1 || without "pip cannot install the peers"
 
 cargo build --quiet --locked -p belay-sim --example pty
 mkfifo "$work/hold" "$work/path"
-target/debug/examples/pty "$spec" <"$work/hold" >"$work/path" &
+"${CARGO_TARGET_DIR:-target}/debug/examples/pty" "$spec" <"$work/hold" >"$work/path" &
 board=$!
 # The board serves until this end is closed.
 exec 3>"$work/hold"
@@ -44,7 +44,7 @@ expect 42 eval "6 * 7"
 expect "MicroPython" exec "import sys; print(sys.version)"
 head -c 5000 /dev/urandom >"$work/there"
 expect "cp" fs cp "$work/there" :there
-expect "there" fs ls
+expect "5000 there" fs ls
 expect "$(sha256sum "$work/there" | cut -d ' ' -f 1)" sha256sum there
 expect "cp" fs cp :there "$work/back"
 cmp "$work/there" "$work/back"

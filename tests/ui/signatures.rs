@@ -2,6 +2,13 @@
 
 use belay::{Device, Result};
 
+/// In place of whatever stream a program uses.
+trait Stream {
+    type Item;
+}
+
+struct Thread;
+
 #[belay::device]
 trait Signatures {
     #[belay::task]
@@ -25,8 +32,23 @@ trait Signatures {
     }
 
     #[belay::task]
-    fn stream(&self) -> impl futures::Stream<Item = Result<u8>> {
+    fn result_of_stream(&self) -> Result<impl Stream<Item = u8>> {
         "yield 1"
+    }
+
+    #[belay::task]
+    async fn async_stream(&self) -> impl Stream<Item = Result<u8>> {
+        "yield 1"
+    }
+
+    #[belay::thread]
+    async fn no_handle(&self) -> Result<u8> {
+        "yield"
+    }
+
+    #[belay::thread(idempotent)]
+    async fn again(&self) -> Result<Thread> {
+        "yield"
     }
 
     #[belay::task]
@@ -54,8 +76,8 @@ trait Signatures {
         "return c + d"
     }
 
-    #[belay::setup]
-    async fn prepare(&self, pin: u8) -> Result<()> {
+    #[belay::teardown]
+    async fn off(&self, pin: u8) -> Result<()> {
         "x = pin"
     }
 }
@@ -72,6 +94,11 @@ async fn wrong_board(count: u8) -> Result<u8> {
 
 #[belay::setup]
 async fn setup_alone(device: &Device) -> Result<()> {
+    "x = 1"
+}
+
+#[belay::teardown]
+async fn teardown_alone(device: &Device) -> Result<()> {
     "x = 1"
 }
 

@@ -23,7 +23,9 @@ pub(crate) async fn run(
 
 async fn run_code(port: &Port, timeout: Option<Duration>, code: &str, terminal: &Terminal) -> Result<(), Failure> {
     let device = port.open(timeout, terminal).await?;
-    board::with(&device, terminal, device.session().exec(code)).await?;
+    let outcome = board::with(&device, terminal, device.session().exec(code)).await;
+    board::close(device).await;
+    outcome?;
     if terminal.json() { terminal.object(&json!({ "done": true })) } else { Ok(()) }
 }
 

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::{
     args::Port,
+    board,
     failure::Failure,
     terminal::{NAME, Terminal},
 };
@@ -14,11 +15,12 @@ use crate::{
 pub(crate) async fn run(port: &Port, terminal: &Terminal) -> Result<(), Failure> {
     let device = port.open(None, terminal).await?;
     let spec = port.spec()?;
-    let Some(board) = device.session().capabilities() else {
+    let (board, traffic) = (device.session().capabilities(), device.session().traffic());
+    board::close(device).await;
+    let Some(board) = board else {
         let reason = "it said nothing of itself".to_owned();
         return Err(Error::Protocol { port: spec.to_owned(), reason }.into());
     };
-    let traffic = device.session().traffic();
     if terminal.json() {
         return terminal.object(&json!({
             "port": spec,

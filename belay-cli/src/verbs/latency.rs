@@ -9,7 +9,7 @@ use crate::{
     args::Port,
     board,
     failure::Failure,
-    figures::Samples,
+    figures::{Samples, microseconds},
     terminal::{BAR, FAINT, NAME, Terminal},
 };
 
@@ -28,16 +28,17 @@ trait Idle {
 
 pub(crate) async fn run(port: &Port, calls: u32, terminal: &Terminal) -> std::result::Result<(), Failure> {
     let device = port.open(None, terminal).await?;
-    let samples = board::with(&device, terminal, measure(&device, calls, terminal)).await?;
-    let spec = port.spec()?;
+    let outcome = board::with(&device, terminal, measure(&device, calls, terminal)).await;
     let board = device.session().capabilities().map(|board| board.to_string()).unwrap_or_default();
+    board::close(device).await;
+    let (spec, samples) = (port.spec()?, outcome?);
     let (min, max) = (samples.quantile(0.0), samples.quantile(1.0));
     let (median, p99, mean) = (samples.quantile(0.5), samples.quantile(0.99), samples.mean());
     let each = samples.traffic();
     if terminal.json() {
         return terminal.object(&json!({
             "port": spec, "board": board, "calls": calls,
-            "ms_min": round(min), "ms_median": round(median), "ms_mean": round(mean), "ms_p99": round(p99), "ms_max": round(max),
+            "ms_min": microseconds(min), "ms_median": microseconds(median), "ms_mean": microseconds(mean), "ms_p99": microseconds(p99), "ms_max": microseconds(max),
             "bytes_out": each.bytes_out, "bytes_in": each.bytes_in, "turns": each.turns,
         }));
     }
@@ -72,9 +73,4 @@ async fn measure(device: &Device, calls: u32, terminal: &Terminal) -> Result<Sam
         progress.set(u64::from(call) + 1);
     }
     Ok(samples)
-}
-
-/// Microseconds are as much as such a figure can say.
-fn round(ms: f64) -> f64 {
-    (ms * 1000.0).round() / 1000.0
 }

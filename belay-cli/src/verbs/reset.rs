@@ -7,7 +7,9 @@ use crate::{args::Port, board, failure::Failure, terminal::Terminal};
 pub(crate) async fn run(port: &Port, terminal: &Terminal) -> Result<(), Failure> {
     let device = port.open(None, terminal).await?;
     let reset = terminal.during("resetting", device.session().soft_reset());
-    board::with(&device, terminal, reset).await?;
+    let outcome = board::with(&device, terminal, reset).await;
+    board::close(device).await;
+    outcome?;
     if terminal.json() {
         return terminal.object(&json!({ "port": port.spec()?, "reset": "soft" }));
     }

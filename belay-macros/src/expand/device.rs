@@ -1,6 +1,6 @@
 //! A device trait: the trait itself, with futures that can be spawned, and its implementation for `Device`.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::{Attribute, Block, Expr, Path, ReceiverKind, Stmt, TraitItemFn};
 
@@ -22,17 +22,19 @@ fn trait_item(item: &Item) -> TokenStream {
     match item {
         Item::Python(function) => {
             let attrs = &function.attrs;
-            let sig = task::signature(&function.sig);
+            let sig = task::signature(function);
             let span = function.sig.ident.span();
-            let body = match function.kind {
-                Kind::Task => syn::Token![;](span).to_token_stream(),
+            let body = if function.kind.is_module() {
                 // Whoever mocks the trait has no board to set up.
-                Kind::Setup => {
-                    task::braced(span, quote!(::core::future::ready(::core::result::Result::Ok(())))).to_token_stream()
-                }
+                let params = task::params(&function.sig);
+                let done = quote!(::core::future::ready(::core::result::Result::Ok(())));
+                task::braced(span, quote!(#(let _ = &#params;)* #done)).to_token_stream()
+            } else {
+                syn::Token![;](span).to_token_stream()
             };
-            // The runtime calls a setup, and nobody else needs to.
-            let unused = (function.kind == Kind::Setup).then(|| quote!(#[allow(dead_code)]));
+            // The runtime calls what has no parameters, and nobody else needs to.
+            let by_itself = function.kind.is_module() && function.params.is_empty();
+            let unused = by_itself.then(|| quote!(#[allow(dead_code)]));
             quote!(#(#attrs)* #unused #sig #body)
         }
         Item::Helper(helper) => self::helper(helper).into_token_stream(),
@@ -72,20 +74,28 @@ fn helper(helper: &TraitItemFn) -> TraitItemFn {
 fn implementation(device: &DeviceTrait) -> TokenStream {
     let DeviceTrait { krate, head, .. } = device;
     let name = &head.ident;
+    // The path of a module says nothing of the function that a trait may stand in; that of a type does.
+    let mut marker = name.clone();
+    marker.set_span(Span::call_site());
     let key = format!("::{}", python_ident(name));
     let key = quote!(::core::concat!(::core::module_path!(), #key));
+    let place = quote!({
+        enum #marker {}
+        ::core::any::type_name::<#marker>()
+    });
     let scope = format_ident!("__BELAY_SCOPE");
-    let setups: TokenStream = device
-        .functions()
-        .filter(|function| function.kind == Kind::Setup && function.python.is_some())
-        .map(|function| {
+    let of_kind = |kind| -> TokenStream {
+        let functions = device.functions().filter(|function| function.kind == kind && function.python.is_some());
+        let names = functions.map(|function| {
             let cfgs = task::cfgs(&function.attrs);
             let task = static_name(function);
             quote!(#(#cfgs)* &#task,)
-        })
-        .collect();
+        });
+        names.collect()
+    };
     let has_tasks = device.functions().any(|function| function.python.is_some());
-    let scope_static = has_tasks.then(|| task::scope_static(krate, &scope, &key, &setups));
+    let scope_static = has_tasks
+        .then(|| task::scope_static(krate, &scope, &key, &place, &of_kind(Kind::Setup), &of_kind(Kind::Teardown)));
     let tasks =
         device.functions().filter_map(|function| task::task_static(krate, function, &static_name(function), &scope));
     let methods = device.functions().map(|function| method(krate, function));
@@ -112,10 +122,14 @@ fn implementation(device: &DeviceTrait) -> TokenStream {
 
 fn method(krate: &Path, function: &Function) -> TokenStream {
     let attrs = function.attrs.iter().filter_map(for_implementation);
-    let sig = task::signature(&function.sig);
+    let (refined, sig) = match task::named_stream(krate, function) {
+        // The trait promises some stream; this one is known to borrow neither the board nor an argument.
+        Some(sig) => (Some(quote!(#[allow(refining_impl_trait)])), sig),
+        None => (None, task::signature(function)),
+    };
     let call = task::call(krate, function, &static_name(function));
     let body = task::braced(function.sig.ident.span(), call);
-    quote!(#(#attrs)* #sig #body)
+    quote!(#(#attrs)* #refined #sig #body)
 }
 
 /// What of a method's attributes the implementation needs: whether it is there, and which lints to leave alone.

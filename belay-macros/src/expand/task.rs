@@ -2,19 +2,21 @@
 
 use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote};
-use syn::{Attribute, FnArg, Pat, Path, ReturnType, Signature, Type};
+use syn::{Attribute, FnArg, GenericArgument, Pat, Path, PathArguments, ReturnType, Signature, Type, TypeParamBound};
 
-use crate::model::{Alone, Function, Home, Kind, python_ident};
+use crate::model::{Alone, Function, Home, Kind, bound, python_ident, stream_item, stream_type};
 
 /// A task outside of a device trait: everything stands inside of the function.
 pub(crate) fn alone(alone: &Alone) -> TokenStream {
     let Alone { krate, vis, function } = alone;
     let attrs = &function.attrs;
-    let sig = signature(&function.sig);
+    let sig = signature(function);
     let scope = Ident::new("__BELAY_SCOPE", Span::call_site());
     let task = Ident::new("__BELAY_TASK", Span::call_site());
     let statics = task_static(krate, function, &task, &scope).map(|task| {
-        let scope = scope_static(krate, &scope, &quote!(::core::module_path!()), &TokenStream::new());
+        let nothing = TokenStream::new();
+        let module = quote!(::core::module_path!());
+        let scope = scope_static(krate, &scope, &module, &module, &nothing, &nothing);
         quote!(#scope #task)
     });
     let call = call(krate, function, &task);
@@ -30,18 +32,69 @@ pub(crate) fn braced(span: Span, tokens: TokenStream) -> Group {
     group
 }
 
-/// `async fn f(&self, …) -> R` as `fn f(&self, …) -> impl Future<Output = R> + Send`.
-pub(crate) fn signature(sig: &Signature) -> Signature {
-    let mut sig = future(sig);
+/// `async fn f(&self, …) -> R` as `fn f(&self, …) -> impl Future<Output = R> + Send`; a stream as one that is `Send`,
+/// and `Unpin`, so that its items can be asked for where it stands.
+pub(crate) fn signature(function: &Function) -> Signature {
+    let mut sig = match function.kind {
+        Kind::Stream => stream(function),
+        _ => future(&function.sig),
+    };
+    plain_params(&mut sig);
+    sig
+}
+
+/// The signature of a stream with the runtime's own type, if this is one: inside of the implementation for `Device`.
+pub(crate) fn named_stream(krate: &Path, function: &Function) -> Option<Signature> {
+    if function.kind != Kind::Stream {
+        return None;
+    }
+    let mut sig = function.sig.clone();
+    let streaming = streaming(krate, function);
+    sig.asyncness = None;
+    sig.output = syn::parse_quote!(-> #streaming);
+    plain_params(&mut sig);
+    Some(sig)
+}
+
+/// The runtime's stream of the items that are promised.
+fn streaming(krate: &Path, function: &Function) -> Type {
+    match stream_item(&function.sig) {
+        Some(item) => syn::parse_quote!(#krate::__private::Streaming<#item>),
+        None => syn::parse_quote!(#krate::__private::Streaming<()>),
+    }
+}
+
+fn stream(function: &Function) -> Signature {
+    let mut sig = function.sig.clone();
+    let Some(implemented) = stream_type(&sig) else { return sig };
+    let mut implemented = implemented.clone();
+    for name in ["Send", "Unpin"] {
+        if bound(&implemented, name).is_none() {
+            let name = Ident::new(name, Span::call_site());
+            implemented.bounds.push(syn::parse_quote!(::core::marker::#name));
+        }
+    }
+    // Outside of a device trait nobody else implements it, and it is known to borrow nothing.
+    let borrows =
+        |bound: &TypeParamBound| matches!(bound, TypeParamBound::Lifetime(_) | TypeParamBound::PreciseCapture(_));
+    if function.home == Home::Alone && !implemented.bounds.iter().any(borrows) {
+        implemented.bounds.push(syn::parse_quote!('static));
+    }
+    sig.asyncness = None;
+    sig.output = syn::parse_quote!(-> #implemented);
+    sig
+}
+
+/// A signature without a body takes plain names only.
+fn plain_params(sig: &mut Signature) {
     for input in &mut sig.inputs {
         let FnArg::Typed(input) = input else { continue };
         match &mut *input.pat {
             Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => pat.mutability = None,
-            // Reported; a signature without a body takes no other pattern.
+            // Reported.
             other => *other = syn::parse_quote!(_),
         }
     }
-    sig
 }
 
 /// The signature with its future written out, which is `Send`; errors about that point at the `async`.
@@ -73,11 +126,20 @@ pub(crate) fn cfgs(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
 }
 
 /// The `static` of a namespace on the board.
-pub(crate) fn scope_static(krate: &Path, scope: &Ident, key: &TokenStream, setups: &TokenStream) -> TokenStream {
+pub(crate) fn scope_static(
+    krate: &Path,
+    scope: &Ident,
+    key: &TokenStream,
+    place: &TokenStream,
+    setups: &TokenStream,
+    teardowns: &TokenStream,
+) -> TokenStream {
     quote! {
         static #scope: #krate::__private::Scope = #krate::__private::Scope {
             key: #key,
+            place: || #place,
             setups: &[#setups],
+            teardowns: &[#teardowns],
         };
     }
 }
@@ -85,13 +147,13 @@ pub(crate) fn scope_static(krate: &Path, scope: &Ident, key: &TokenStream, setup
 /// The `static` of a body; nothing if the body is in error.
 pub(crate) fn task_static(krate: &Path, function: &Function, task: &Ident, scope: &Ident) -> Option<TokenStream> {
     let python = function.python.as_ref()?;
-    let name = match function.kind {
-        Kind::Task => function.python_name(),
-        Kind::Setup => python_ident(&function.sig.ident),
-    };
+    let name = if function.kind.is_module() { python_ident(&function.sig.ident) } else { function.python_name() };
     let kind = match function.kind {
         Kind::Task => quote!(Task),
+        Kind::Stream => quote!(Stream),
+        Kind::Thread => quote!(Thread),
         Kind::Setup => quote!(Setup),
+        Kind::Teardown => quote!(Teardown),
     };
     let params = function.params.iter().map(|param| python_ident(&param.ident));
     let text = python.script.text();
@@ -140,7 +202,7 @@ pub(crate) fn task_static(krate: &Path, function: &Function, task: &Ident, scope
 
 /// The body of the Rust function: arguments, then one call that is not async, so that the future borrows nothing.
 pub(crate) fn call(krate: &Path, function: &Function, task: &Ident) -> TokenStream {
-    let Some(python) = &function.python else { return nothing(&function.sig) };
+    let Some(python) = &function.python else { return nothing(krate, function) };
     let args = Ident::new("args", Span::mixed_site());
     let mutability = (!function.params.is_empty()).then(|| quote!(mut));
     let pushes = function.params.iter().map(|param| {
@@ -152,7 +214,17 @@ pub(crate) fn call(krate: &Path, function: &Function, task: &Ident) -> TokenStre
         quote!(#args.push(#and #name);)
     });
     let board = board(krate, function);
-    let output = output(&function.sig);
+    let call = match function.kind {
+        Kind::Thread => quote!(thread(#board, #args)),
+        Kind::Stream => {
+            let item = stream_item(&function.sig);
+            quote!(stream(#board, #args, #krate::__private::decode::<#item>))
+        }
+        Kind::Task | Kind::Setup | Kind::Teardown => {
+            let output = output(&function.sig);
+            quote!(call(#board, #args, #krate::__private::decode::<#output>))
+        }
+    };
     // The compiler's own warning, with its own ways to silence it.
     let unread = &python.unread;
     let unread = (!unread.is_empty()).then(|| quote!({ #(let #unread = ();)* }));
@@ -160,23 +232,56 @@ pub(crate) fn call(krate: &Path, function: &Function, task: &Ident) -> TokenStre
         #unread
         let #mutability #args = #krate::__private::Args::new(&#task);
         #(#pushes)*
-        #krate::__private::call(#board, #args, #krate::__private::decode::<#output>)
+        #krate::__private::#call
     }
 }
 
 /// The body of a function in error: it fits the signature, and adds no warning about parameters to the error.
-fn nothing(sig: &Signature) -> TokenStream {
-    let params = sig.inputs.iter().filter_map(|input| match input {
+fn nothing(krate: &Path, function: &Function) -> TokenStream {
+    let params = params(&function.sig);
+    let nothing = if function.kind == Kind::Stream {
+        let streaming = streaming(krate, function);
+        // In a function of its own the compiler does not see that it never comes back.
+        quote!({
+            fn nothing<T>() -> T {
+                ::core::unreachable!()
+            }
+            nothing::<#streaming>()
+        })
+    } else {
+        match unnamed(&function.sig) {
+            // Without a type the compiler would ask for one.
+            Some(output) => quote!(::core::future::pending::<#output>()),
+            None => quote!(::core::future::pending()),
+        }
+    };
+    quote! {
+        #(let _ = &#params;)*
+        #nothing
+    }
+}
+
+/// A type that fits a result with an `impl …` in it.
+fn unnamed(sig: &Signature) -> Option<Type> {
+    let Type::Path(mut output) = output(sig) else { return None };
+    let PathArguments::AngleBracketed(arguments) = &mut output.path.segments.last_mut()?.arguments else { return None };
+    let first = arguments.args.first_mut()?;
+    if !matches!(first, GenericArgument::Type(Type::ImplTrait(_))) {
+        return None;
+    }
+    *first = syn::parse_quote!(());
+    Some(Type::Path(output))
+}
+
+/// The names of all parameters that have one, without `self`.
+pub(crate) fn params(sig: &Signature) -> impl Iterator<Item = &Ident> {
+    sig.inputs.iter().filter_map(|input| match input {
         FnArg::Typed(input) => match &*input.pat {
             Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => Some(&pat.ident),
             _ => None,
         },
         FnArg::Receiver(_) => None,
-    });
-    quote! {
-        #(let _ = &#params;)*
-        ::core::future::pending()
-    }
+    })
 }
 
 /// The expression that is the `&Device`.

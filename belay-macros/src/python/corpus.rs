@@ -44,8 +44,8 @@ fn a_corpus_of_libraries_raises_no_alarm() {
                     }
                 };
                 let mut namespace = Namespace::default();
-                namespace.add_setup(&module);
-                let slips = module.slips.iter().cloned().chain(namespace.setup(&module));
+                namespace.add_setup(&module, &[]);
+                let slips = module.slips.iter().cloned().chain(namespace.module(&module, &[]));
                 alarms.extend(slips.map(|slip| alarm(slip.range, slip.what.to_string())));
                 functions += module.scope.all().len() - 1;
                 before += text.len();

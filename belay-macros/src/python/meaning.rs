@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::python::names;
 use crate::python::scope::{How, Name, Scope, ScopeKind};
 use crate::python::slip::{Hint, Slip, What};
-use crate::python::syntax::Module;
+use crate::python::syntax::{Module, TokenKind};
 
 /// What all bodies of one trait share on the board.
 #[derive(Debug, Default)]
@@ -29,6 +29,10 @@ pub(crate) enum Promise {
     Value,
     /// Nothing, or something that may be None, or who knows.
     Any,
+    /// A generator, for its items.
+    Items,
+    /// A generator, for the points at which it can be stopped.
+    Pauses,
 }
 
 impl Namespace {
@@ -42,8 +46,10 @@ impl Namespace {
         self.open = true;
     }
 
-    /// Adds the globals of a setup.
-    pub(crate) fn add_setup(&mut self, module: &Module) {
+    /// Adds the globals of a setup, which its parameters become too.
+    pub(crate) fn add_setup(&mut self, module: &Module, params: &[String]) {
+        self.names.extend_from_slice(params);
+        self.defined.extend_from_slice(params);
         for binding in &module.scope.bindings {
             self.names.push(binding.name.text.clone());
             if !module.is_silenced(&binding.name.range) {
@@ -53,18 +59,18 @@ impl Namespace {
                 }
             }
         }
-        self.add_task(module);
+        self.add_function(module);
     }
 
     /// Adds what a body declares global.
-    pub(crate) fn add_task(&mut self, module: &Module) {
+    pub(crate) fn add_function(&mut self, module: &Module) {
         self.open |= module.scope.is_dynamic();
         let globals = module.scope.all().into_iter().flat_map(|scope| &scope.globals);
         self.names.extend(globals.map(|name| name.text.clone()));
     }
 
-    /// Judges the body of a task, which is the first function of the module.
-    pub(crate) fn task(&self, module: &Module, promise: Promise) -> Vec<Slip> {
+    /// Judges a body that is the first function of the module.
+    pub(crate) fn function(&self, module: &Module, promise: Promise) -> Vec<Slip> {
         let mut slips = self.undefined(module);
         // The `def` itself is the first thing that the module defines.
         if let Some(own) = module.scope.bindings.first().map(|binding| &binding.name)
@@ -74,20 +80,37 @@ impl Namespace {
         }
         if let Some(function) = module.scope.children.first() {
             slips.extend(self.hidden(module, function));
-            if let Some(yields) = &function.yields {
-                slips.push(Slip { range: yields.clone(), what: What::Yield });
-            } else if promise == Promise::Value && !function.returns && function.ends {
-                // Under the `def`, which the user did not write.
-                let end = module.tokens.iter().rev().map(|token| token.range.end).next().unwrap_or(0);
-                slips.push(Slip { range: end..end, what: What::NoValue });
+            let missing = match (promise, &function.yields) {
+                (Promise::Items | Promise::Pauses, Some(_)) => None,
+                (Promise::Items, None) => Some(What::NoItem),
+                (Promise::Pauses, None) => Some(What::NoPause),
+                (Promise::Value | Promise::Any, Some(yields)) => {
+                    slips.push(Slip { range: yields.clone(), what: What::Yield });
+                    None
+                }
+                (Promise::Value, None) if !function.returns && function.ends => Some(What::NoValue),
+                (Promise::Value | Promise::Any, None) => None,
+            };
+            if let Some(what) = missing {
+                // At the end of the last statement: the user did not write the `def`.
+                let layout = [TokenKind::Newline, TokenKind::Indent, TokenKind::Dedent];
+                let last = module.tokens.iter().rev().find(|token| !layout.contains(&token.kind));
+                let end = last.map_or(0, |token| token.range.end);
+                slips.push(Slip { range: end..end, what });
             }
         }
         keep_wanted(module, slips)
     }
 
-    /// Judges the body of a setup.
-    pub(crate) fn setup(&self, module: &Module) -> Vec<Slip> {
-        keep_wanted(module, self.undefined(module))
+    /// Judges the body of a setup or a teardown.
+    pub(crate) fn module(&self, module: &Module, params: &[String]) -> Vec<Slip> {
+        let mut slips = self.undefined(module);
+        let imports = module.scope.bindings.iter().filter(|binding| binding.how == How::Import);
+        slips.extend(imports.filter(|import| params.contains(&import.name.text)).map(|import| Slip {
+            range: import.name.range.clone(),
+            what: What::ShadowsImport { name: import.name.text.clone(), in_setup: false },
+        }));
+        keep_wanted(module, slips)
     }
 
     /// Parameters and imports of one name.
@@ -193,16 +216,23 @@ impl Namespace {
     }
 }
 
+/// Whether a body reads a name anywhere; of one with an unseen way to read it, it does.
+pub(crate) fn mentions(module: &Module, name: &str) -> bool {
+    module.scope.is_dynamic()
+        || module
+            .scope
+            .all()
+            .iter()
+            .any(|scope| scope.reads.iter().any(|read| read.text == name) || scope.updates(name))
+}
+
 /// Whether the body of a task reads a parameter; of one with an unseen way to read it, it does.
 pub(crate) fn reads(module: &Module, parameter: &str) -> bool {
     let Some(function) = module.scope.children.first() else { return true };
     module.scope.is_dynamic()
         || function.all().iter().any(|scope| {
             let read = |name: &Name| name.text == parameter;
-            let updated = |how: How, name: &Name| how == How::Update && read(name);
-            scope.reads.iter().any(read)
-                || scope.nonlocals.iter().any(read)
-                || scope.bindings.iter().any(|binding| updated(binding.how, &binding.name))
+            scope.reads.iter().any(read) || scope.nonlocals.iter().any(read) || scope.updates(parameter)
         })
 }
 

@@ -26,7 +26,9 @@ use std::path::PathBuf;
 
 use proc_macro2::Ident;
 
-use crate::model::{Alone, Body, DeviceTrait, Function, Kind, python_ident};
+use crate::model::{Alone, Body, DeviceTrait, Function, python_ident};
+#[cfg(feature = "syntax")]
+use crate::model::{Kind, type_argument};
 use crate::problem::{Problem, Problems};
 use lines::Draft;
 pub(crate) use lines::Script;
@@ -69,14 +71,17 @@ fn read(function: &Function, problems: &Problems) -> Option<Read> {
             (source, Some(include))
         }
     };
-    let draft = match function.kind {
-        Kind::Task => {
-            let params: Vec<String> = function.params.iter().map(|param| python_ident(&param.ident)).collect();
-            lines::function(&function.python_name(), &params, &source, source::place(function.sig.ident.span()))
-        }
-        Kind::Setup => lines::module(&source),
+    let draft = if function.kind.is_module() {
+        lines::module(&source)
+    } else {
+        let place = source::place(function.sig.ident.span());
+        lines::function(&function.python_name(), &param_names(function), &source, place)
     };
     Some(Read { source, include, draft })
+}
+
+fn param_names(function: &Function) -> Vec<String> {
+    function.params.iter().map(|param| python_ident(&param.ident)).collect()
 }
 
 /// Reads the file of a body, which is named relative to the Rust file that the name stands in.
@@ -111,25 +116,40 @@ fn compile(functions: &mut [&mut Function], alone: bool, problems: &Problems) {
         let read = read(function, problems);
         let module = read.as_ref().and_then(|read| parse(function, read, problems));
         match (&module, function.kind) {
-            (Some(module), Kind::Setup) => namespace.add_setup(module),
-            (Some(module), Kind::Task) => namespace.add_task(module),
+            (Some(module), Kind::Setup) => namespace.add_setup(module, &param_names(function)),
+            (Some(module), _) => namespace.add_function(module),
             (None, Kind::Setup) => namespace.add_unknown(),
-            (None, Kind::Task) => {}
+            (None, _) => {}
         }
         parsed.push(read.zip(module));
     }
-    for (function, parsed) in functions.iter_mut().zip(parsed) {
+    // The parameters of a setup are globals, for every body to read.
+    let everything: Vec<&syntax::Module> = parsed.iter().flatten().map(|(_, module)| module).collect();
+    let unread_by_all: Vec<Vec<Ident>> = functions
+        .iter()
+        .map(|function| {
+            let of_setup = function.params.iter().filter(|_| function.kind == Kind::Setup).map(|param| &param.ident);
+            let read = |ident: &Ident| everything.iter().any(|module| meaning::mentions(module, &python_ident(ident)));
+            of_setup.filter(|ident| !read(ident)).cloned().collect()
+        })
+        .collect();
+    for ((function, parsed), unread) in functions.iter_mut().zip(parsed).zip(unread_by_all) {
         let Some((Read { source, include, draft }, module)) = parsed else { continue };
-        let slips = match function.kind {
-            Kind::Task => namespace.task(&module, promise(function)),
-            Kind::Setup => namespace.setup(&module),
+        let slips = if function.kind.is_module() {
+            namespace.module(&module, &param_names(function))
+        } else {
+            namespace.function(&module, promise(function))
         };
         if !slips.is_empty() {
             report(function, source.file.as_deref(), &draft, &slips, problems);
             continue;
         }
-        let unread = |ident: &&Ident| !meaning::reads(&module, &python_ident(ident));
-        let unread = function.params.iter().map(|param| &param.ident).filter(unread).cloned().collect();
+        let unread = if function.kind.is_module() {
+            unread
+        } else {
+            let unread = |ident: &&Ident| !meaning::reads(&module, &python_ident(ident));
+            function.params.iter().map(|param| &param.ident).filter(unread).cloned().collect()
+        };
         let script = minify::minify(&draft, &module);
         function.python = Some(Python { script, file: source.file, include, unread });
     }
@@ -162,26 +182,22 @@ fn report(function: &Function, file: Option<&str>, draft: &Draft, slips: &[slip:
     }
 }
 
-/// Whether the result type leaves no room for None: a type that is written out and is neither `()` nor made for
-/// values of any kind.
+/// What the type says of the body. That of a task leaves no room for None if it is written out and is neither `()` nor
+/// made for values of any kind.
 #[cfg(feature = "syntax")]
 fn promise(function: &Function) -> meaning::Promise {
     use meaning::Promise;
-    use syn::{GenericArgument, PathArguments, ReturnType, Type};
+    use syn::{ReturnType, Type};
 
     const ROOM: &[&str] = &["Option", "Value", "IgnoredAny"];
-    let argument = |ty: &Type| match ty {
-        Type::Path(path) => {
-            let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else { return None };
-            match arguments.args.first()? {
-                GenericArgument::Type(ty) => Some(ty.clone()),
-                _ => None,
-            }
-        }
-        _ => None,
-    };
+    match function.kind {
+        Kind::Stream => return Promise::Items,
+        Kind::Thread => return Promise::Pauses,
+        Kind::Task | Kind::Setup | Kind::Teardown => {}
+    }
     let ReturnType::Type(_, output) = &function.sig.output else { return Promise::Any };
-    match argument(output) {
+    let Type::Path(output) = &**output else { return Promise::Any };
+    match type_argument(&output.path) {
         Some(Type::Tuple(tuple)) if tuple.elems.is_empty() => Promise::Any,
         Some(Type::Path(path)) => {
             let last = path.path.segments.last().map(|segment| &segment.ident);

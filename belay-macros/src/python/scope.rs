@@ -86,6 +86,11 @@ impl Scope {
         self.bindings.iter().any(|binding| binding.name.text == name)
     }
 
+    /// Whether the scope gives the name a new value that is made of the old one.
+    pub(crate) fn updates(&self, name: &str) -> bool {
+        self.bindings.iter().any(|binding| binding.how == How::Update && binding.name.text == name)
+    }
+
     /// Whether the name was read or bound in the scope itself.
     pub(crate) fn mentions(&self, name: &str) -> bool {
         self.binds(name) || self.reads.iter().any(|read| read.text == name)

@@ -37,6 +37,8 @@ pub(crate) enum What {
     },
     LocalOnlyUpdated(String),
     NoValue,
+    NoItem,
+    NoPause,
     Yield,
     ShadowsImport {
         name: String,
@@ -109,8 +111,16 @@ impl fmt::Display for What {
                 "this body never returns a value, but the task promises one; add `return …`, promise `Result<()>`, \
                  or write `return None` if None is the value",
             ),
+            Self::NoItem => f.write_str(
+                "this body never yields an item, but its type promises a stream of them; add `yield …`, or make it an \
+                 `async fn` that returns one value",
+            ),
+            Self::NoPause => f.write_str(
+                "this thread has no `yield`, so there is no point at which it could be stopped; add `yield` to its loop",
+            ),
             Self::Yield => f.write_str(
-                "`yield` makes a generator, which cannot be sent as one value; collect the items in a list and return it",
+                "`yield` makes a generator, which cannot be sent as one value; promise a stream, \
+                 `fn … -> impl Stream<Item = Result<T>>`, or collect the items in a list and return it",
             ),
             Self::ShadowsImport { name, in_setup } => {
                 let place = if *in_setup { "in a setup" } else { "in this body" };

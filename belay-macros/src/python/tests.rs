@@ -37,9 +37,29 @@ fn task_with(setup: &str, output: &str, python: &str) -> Vec<String> {
     ))
 }
 
+/// A stream in a trait without a setup.
+fn stream(python: &str) -> Vec<String> {
+    device(&format!(
+        "trait T {{ #[task] fn read(&self, count: u8) -> impl Stream<Item = Result<u8>> {{ {python:?} }} }}"
+    ))
+}
+
+fn thread(python: &str) -> Vec<String> {
+    device(&format!("trait T {{ #[thread] async fn blink(&self, count: u8) -> Result<Thread> {{ {python:?} }} }}"))
+}
+
+/// A setup with a parameter, a task and a teardown.
+fn whole(setup: &str, task: &str, teardown: &str) -> Vec<String> {
+    device(&format!(
+        "trait T {{ #[setup] async fn prepare(&self, pin: u8) -> Result<()> {{ {setup:?} }}
+         #[task] async fn read(&self) -> Result<u8> {{ {task:?} }}
+         #[teardown] async fn off(&self) -> Result<()> {{ {teardown:?} }} }}"
+    ))
+}
+
 fn alone(python: &str) -> Vec<String> {
     let item = format!("async fn read(device: &Device, count: u8) -> Result<u8> {{ {python:?} }}");
-    errors(crate::expand_task(TokenStream::new(), item.parse().unwrap()))
+    errors(crate::expand_alone(crate::model::Kind::Task, TokenStream::new(), item.parse().unwrap()))
 }
 
 fn setup(python: &str) -> Vec<String> {
@@ -74,6 +94,8 @@ fn right_code_has_no_errors() {
         "return __name__",
         "a = b = 0\na += 1\nb.x += 1\nreturn a",
         "return undefined  # noqa",
+        "x = 1  # noqa: it ends in an exception",
+        "return (yield 1)  # noqa: the board makes a list of it",
         "return undefined  # noqa: F821 it is in boot.py",
         "exec('x = 1')\nreturn x",
         "return globals()['x'] + y",
@@ -138,6 +160,42 @@ fn a_promised_value_must_be_returned() {
 fn a_task_is_no_generator() {
     one(task("for i in range(count):\n    yield i"), "`yield` makes a generator");
     one(task("yield from range(3)"), "`yield` makes a generator");
+}
+
+#[test]
+fn a_generator_is_a_stream_or_a_thread() {
+    for python in [
+        "for i in range(count):\n    yield i",
+        "yield from range(count)",
+        "x = yield count",
+        "if count:\n    return\nyield 1",
+    ] {
+        assert_eq!(stream(python), Vec::<String>::new(), "{python}");
+        assert_eq!(thread(python), Vec::<String>::new(), "{python}");
+    }
+    for python in ["return count", "def f():\n    yield count\nreturn f()", "while count: pass"] {
+        one(stream(python), "this body never yields an item");
+        one(thread(python), "this thread has no `yield`");
+        let last = format!("{python} # noqa: who knows");
+        assert_eq!(stream(&last), Vec::<String>::new(), "{python}");
+    }
+}
+
+#[test]
+fn the_parameters_of_a_setup_are_names_of_its_trait() {
+    assert_eq!(whole("led = pin", "return led + pin", "print(led, pin)"), Vec::<String>::new());
+    assert_eq!(whole("", "return pin", ""), Vec::<String>::new());
+    one(whole("import pin", "return 1", "pass"), "the import `pin` in this body");
+    one(whole("led = pni", "return led + pin", ""), "did you mean `pin`?");
+    one(whole("global read\nread = pin", "return read", ""), "a setup of this trait defines `read`");
+}
+
+#[test]
+fn a_teardown_sees_what_setups_define_and_defines_nothing() {
+    assert_eq!(whole("led = pin", "global state\nstate = led\nreturn 1", "led = state"), Vec::<String>::new());
+    one(whole("led = pin", "return late", "late = led"), "`late` is not defined");
+    one(whole("led = pin", "return led", "return"), "`return` outside of a function");
+    one(whole("led = pin", "return led", "lde.off()"), "did you mean `led`?");
 }
 
 #[test]

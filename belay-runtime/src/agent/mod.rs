@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 
 pub(crate) use hello::{Present, Status, between, hello, ping};
 pub use probe::Capabilities;
-pub(crate) use probe::probe;
+pub(crate) use probe::{ALL_WAYS, probe};
 
 use crate::{
     repl::{Expect, FACTOR, MODULUS, check},
@@ -234,9 +234,9 @@ pub(crate) fn in_namespace(part: &str) -> String {
     format!("exec(r'''{part}''',_b)\n")
 }
 
-/// Code that prints the free heap.
+/// Code that prints the free heap, twice.
 pub(crate) fn free_heap(nonce: u32) -> Vec<u8> {
-    format!("_b=__import__('gc');_b.collect();print(~-{nonce},_b.mem_free(),~{nonce})").into_bytes()
+    format!("_b=__import__('gc');_b.collect();print(~-{nonce},_b.mem_free(),_b.mem_free(),~{nonce})").into_bytes()
 }
 
 /// Code that says that what stands before it has run.
@@ -258,7 +258,14 @@ pub(crate) fn loader(nonce: u32) -> (Vec<u8>, Expect) {
          if s==0:s=b''.join(a[2:]);a[2:]=[];return s\n h=a[0]\n for c in s:h=(h*{FACTOR}+c)%{MODULUS}\n \
          if h==0:a[0]+=1;a.append(s[:-4])\n print(~-{nonce},a[0],~{nonce})\n"
     );
-    ([code.as_bytes(), LOADER_COUNT].concat(), hello::between(nonce))
+    // What checks everything else is checked itself.
+    let sum = check(0, code.as_bytes());
+    let mut checked = b"_b=b'".to_vec();
+    escape(code.as_bytes(), b'\'', false, &mut checked);
+    checked.extend_from_slice(
+        format!("'\nh=0\nfor c in _b:h=(h*{FACTOR}+c)%{MODULUS}\nif h=={sum}:exec(_b)\ndel h,c\n").as_bytes(),
+    );
+    ([&checked, LOADER_COUNT].concat(), hello::between(nonce))
 }
 
 /// Has the loader print its count: no piece, whatever the count is.

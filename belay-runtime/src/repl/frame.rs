@@ -7,14 +7,16 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 use crate::codec::{
     msgpack::{Limits, Measure, measure},
     reply::EXT_EXCEPTION,
 };
 
 /// The way out of the board that a reply takes, found by a probe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Way {
     /// Every byte arrives as it was written.
     Exact,
     /// `\n` arrives as `\r\n`; everything else as it was written.

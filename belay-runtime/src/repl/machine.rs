@@ -121,6 +121,8 @@ pub(crate) struct Repl {
     /// The last bytes that came while nothing was in flight.
     pub(super) idle_tail: Vec<u8>,
     outgoing: Vec<u8>,
+    /// What is to be written begins something new, rather than going on with what credit allows.
+    asks: bool,
     pub(super) events: VecDeque<Event>,
     syncing: bool,
     pub(super) limits: Limits,
@@ -146,6 +148,7 @@ impl Repl {
             searched: 0,
             idle_tail: Vec::new(),
             outgoing: Vec::new(),
+            asks: false,
             events: VecDeque::new(),
             syncing: false,
             limits,
@@ -185,12 +188,18 @@ impl Repl {
         &mut self.outgoing
     }
 
+    /// Whether what is written next begins something that the board has to answer.
+    pub(crate) fn take_asks(&mut self) -> bool {
+        std::mem::take(&mut self.asks)
+    }
+
     pub(crate) fn next_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
     /// Sends control bytes that are no request, such as Ctrl-C.
     pub(crate) fn control(&mut self, bytes: &[u8]) {
+        self.asks = true;
         self.outgoing.extend_from_slice(bytes);
     }
 
@@ -208,6 +217,7 @@ impl Repl {
 
     /// Sends a request. The caller has made sure that it fits: `takes_plain` or `is_idle`.
     pub(crate) fn submit(&mut self, request: Request) {
+        self.asks = true;
         let Request { id, code, lane, expect } = request;
         let begins = code[..code.len().min(3)].to_vec();
         let (phase, unread) = match lane {
@@ -288,7 +298,9 @@ impl Repl {
         // What precedes the answer is the `OK` of the greeting.
         let ok = if self.received.ends_with(b"OK") { 2 } else { 0 };
         self.received.truncate(self.received.len() - ok);
-        while let Some(flight) = self.flights.pop_front_if(|flight| matches!(flight.expect, Expect::Frame(_))) {
+        // It is the first text behind the head: see `landmark`.
+        let before = self.flights.iter().skip(1).position(|flight| matches!(flight.expect, Expect::Text { .. }));
+        for flight in self.flights.drain(..before.map_or(0, |at| at + 1)).collect::<Vec<_>>() {
             let error = match self.received.first() {
                 Some(&END) => find(&self.received[1..], b"\x04>").map(|at| at + 1),
                 _ => None,
@@ -386,6 +398,8 @@ impl Repl {
         let Some(head) = self.flights.front_mut() else { return false };
         let id = head.id;
         if let Phase::Handshake(paste) = &mut head.phase {
+            // A handshake that was waited for is a turn of its own.
+            self.asks |= paste.sent == 0;
             paste.window = window;
             paste.credit += window.cast_signed();
             let paste = Paste { code: std::mem::take(&mut paste.code), ..*paste };

@@ -9,7 +9,8 @@ mod machine;
 mod tests;
 mod understand;
 
+pub use frame::Way;
 #[cfg(test)]
 pub(crate) use frame::mark;
-pub(crate) use frame::{FACTOR, Form, MODULUS, REFUSED, Way, check};
+pub(crate) use frame::{FACTOR, Form, MODULUS, REFUSED, check};
 pub(crate) use machine::{Event, Expect, Lane, Repl, Request};

@@ -331,3 +331,31 @@ proptest! {
         prop_assert!(held <= bytes.len());
     }
 }
+
+#[test]
+fn a_board_that_is_reset_between_an_answer_and_its_prompt_is_noticed() {
+    let mut repl = repl();
+    repl.submit(call(1, N, Way::Exact));
+    repl.submit(call(2, N + 1, Way::Exact));
+    repl.receive(&[b"OK".to_vec(), frame(N), b"MicroPython v1.27.0\r\n>>> ".to_vec()].concat());
+    let got = joined(events(&mut repl));
+    assert!(got.contains(&Event::Done { id: 1 }) && got.contains(&Event::Echo { id: 2 }), "{got:?}");
+}
+
+#[test]
+fn a_question_behind_one_that_was_given_up_is_answered() {
+    let text = |id: u64| Request {
+        id,
+        code: b"print()".to_vec(),
+        lane: Lane::Plain,
+        expect: Expect::Text { open: format!("-{id} ").into_bytes(), close: b" .".to_vec() },
+    };
+    let mut repl = repl();
+    repl.submit(text(1));
+    repl.submit(text(2));
+    repl.receive(b"OK\x04\x04>OK-2 x .\r\n\x04\x04>");
+    let got = events(&mut repl);
+    assert!(got.contains(&Event::Reply { id: 2, payload: b"x".to_vec() }), "{got:?}");
+    assert_eq!(got.last(), Some(&Event::Done { id: 2 }));
+    assert!(repl.is_idle());
+}

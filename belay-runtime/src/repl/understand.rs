@@ -259,8 +259,17 @@ impl Repl {
     }
 
     pub(super) fn step_answered(&mut self) -> bool {
-        let Some(at) = self.received.iter().position(|&b| b == END) else {
-            self.print_received(self.received.len());
+        let end = self.received.iter().position(|&b| b == END);
+        if let Some(at) = find(&self.received, FRIENDLY).filter(|at| end.is_none_or(|end| *at < end)) {
+            // Reset between the answer and its prompt: what is in flight behind it learns it from this same text.
+            self.print_received(at);
+            if let Some(flight) = self.flights.pop_front() {
+                self.events.push_back(Event::Done { id: flight.id });
+            }
+            return true;
+        }
+        let Some(at) = end else {
+            self.print_received(self.received.len() - overlap(&self.received, FRIENDLY));
             return false;
         };
         self.print_received(at);

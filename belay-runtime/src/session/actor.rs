@@ -7,8 +7,9 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Command, Limits, Opener, Shared, epoch::Epoch, job::Job, sealed::SMALLEST_PIECE, wire::Wire};
+use super::{Command, Limits, Opener, Shared, epoch::Epoch, job::Job, wire::Wire};
 use crate::{
+    board::Learned,
     codec::msgpack,
     error::{AfterTimeout, Result},
     repl::{Event, Repl},
@@ -32,8 +33,8 @@ pub(super) struct Actor {
     pub(super) ping: Option<u64>,
     /// A request seems to have ended without an answer, and the question did not fit into the board's input yet.
     pub(super) doubtful: bool,
-    /// How large the pieces of a long request may be on a board without raw-paste.
-    pub(super) piece: usize,
+    /// What this board and line have shown themselves to be like.
+    pub(super) learned: Learned,
 }
 
 /// A call that has been handed to the board.
@@ -80,7 +81,7 @@ impl Actor {
             epoch: None,
             ping: None,
             doubtful: false,
-            piece: 2 * SMALLEST_PIECE,
+            learned: Learned::nothing(),
         };
         actor.take_line(line);
         actor
@@ -122,6 +123,8 @@ impl Actor {
             }
         }
         self.leave().await;
+        // The port is free before the output of the session ends.
+        self.wire = None;
     }
 
     /// Leaves the board in the REPL for people, as far as it listens.

@@ -10,7 +10,7 @@ use super::{
     wire::Pace,
 };
 use crate::{
-    agent::{self, Agent, Capabilities, Present, Status},
+    agent::{self, Present, Status},
     error::{Error, Result},
     exception::Exception,
     repl::{Event, Expect, Lane, Request},
@@ -25,9 +25,8 @@ pub(super) const SLOW: Pace = Pace { bytes: 16, every: Duration::from_millis(2) 
 /// How long the first attempt to enter the raw REPL waits for its banner; each further one waits twice as long.
 const FIRST_PATIENCE: Duration = Duration::from_millis(250);
 const LONGEST_PATIENCE: Duration = Duration::from_secs(2);
-/// Pieces of a source on boards without raw-paste, before anything is known of them.
-const LOADER_PIECE: usize = 48;
-const LOADER_ATTEMPTS: usize = 40;
+/// After what time a Ctrl-A that came with Ctrl-C is taken for lost.
+const SETTLE: Duration = Duration::from_millis(30);
 const FULL_HEAP_ATTEMPTS: u32 = 2;
 
 impl Actor {
@@ -120,8 +119,19 @@ impl Actor {
         wire.repl.sync();
         if attempt == 0 {
             wire.repl.control(b"\x03\x03\x01");
-        } else {
+            let settle = (Instant::now() + SETTLE).min(until);
+            loop {
+                match self.step(settle).await? {
+                    Some(Event::Banner) => return Ok(true),
+                    Some(event) => self.late_event(event),
+                    None => break,
+                }
+            }
             // Boards whose USB stack empties the input when it sees Ctrl-C lose what comes right behind it.
+            if let Some(wire) = &mut self.wire {
+                wire.repl.control(b"\x01");
+            }
+        } else {
             wire.repl.control(b"\r\x03\x03");
             let settle = Instant::now() + until.saturating_duration_since(Instant::now()) / 4;
             while let Some(event) = self.step(settle).await? {
@@ -143,11 +153,28 @@ impl Actor {
     }
 
     /// Greets the agent; `None` if no whole answer came in time.
-    async fn greet(&mut self, until: Instant) -> Result<Option<Status>> {
+    pub(super) async fn greet(&mut self, until: Instant) -> Result<Option<Status>> {
         let nonce = nonce();
         let (code, expect) = agent::hello(nonce);
-        let text = self.exchange(code, Lane::Plain, expect, until).await?;
-        Ok(text.and_then(|text| Status::parse(&text, nonce)))
+        let begun = Instant::now();
+        let text = self.exchange(code, Lane::Plain, expect, until, LONGEST_PATIENCE).await?;
+        let status = text.and_then(|text| Status::parse(&text, nonce));
+        if status.is_some() {
+            self.learned.timed_turn(begun.elapsed());
+        }
+        Ok(status)
+    }
+
+    /// Enters the raw REPL anew, however often that has to be tried.
+    pub(super) async fn clean_prompt(&mut self, deadline: Instant) -> Result<()> {
+        let mut attempt = 1;
+        while !self.enter_raw(attempt, (Instant::now() + FIRST_PATIENCE).min(deadline)).await? {
+            if Instant::now() >= deadline {
+                return Err(self.silent(attempt));
+            }
+            attempt += 1;
+        }
+        Ok(())
     }
 
     /// One event, or `None` when the time is up.
@@ -169,14 +196,30 @@ impl Actor {
         lane: Lane,
         expect: Expect,
         until: Instant,
+        quiet: Duration,
     ) -> Result<Option<Vec<u8>>> {
+        Ok(self.converse(code, lane, expect, until, quiet).await?.text)
+    }
+
+    /// Sends code of ours and waits until it has been answered and the prompt is back, until the board has been `quiet`
+    /// for so long, or until the time is up.
+    pub(super) async fn converse(
+        &mut self,
+        code: Vec<u8>,
+        lane: Lane,
+        expect: Expect,
+        until: Instant,
+        quiet: Duration,
+    ) -> Result<Answer> {
         let id = self.next_id();
-        let Some(wire) = &mut self.wire else { return Ok(None) };
+        let mut answer = Answer::default();
+        let Some(wire) = &mut self.wire else { return Ok(answer) };
+        let quiet = quiet + wire.time_to_write(code.len());
         wire.repl.submit(Request { id, code, lane, expect });
-        let mut answer = None;
         loop {
-            match self.step(until).await? {
-                Some(Event::Reply { id: of, payload }) if of == id => answer = Some(payload),
+            let heard = self.shared.counts.read().bytes_in;
+            match self.step(until.min(Instant::now() + quiet)).await? {
+                Some(Event::Reply { id: of, payload }) if of == id => answer.text = Some(payload),
                 Some(Event::Done { id: of }) if of == id => return Ok(answer),
                 Some(Event::Ended { id: of, error }) if of == id => {
                     return match Exception::from_traceback(&error) {
@@ -184,134 +227,19 @@ impl Actor {
                             let task = "what belay asked of it".to_owned();
                             Err(Error::Exception { task, exception: Box::new(exception) })
                         }
-                        _ => Ok(None),
+                        _ => Ok(answer),
                     };
                 }
-                Some(Event::Echo { id: of }) if of == id => return Ok(None),
-                Some(Event::RawPaste { id: of, window: None }) if of == id => return Ok(None),
-                Some(_) => {}
-                None => return Ok(answer),
-            }
-        }
-    }
-
-    /// Asks the board what it can do and installs the agent that suits it.
-    async fn install(&mut self, deadline: Instant) -> Result<()> {
-        let protocol = |reason: &str| Error::Protocol { port: self.shared.port.clone(), reason: reason.into() };
-        let unanswered = protocol("it did not answer what it can do");
-        let full = protocol("the agent could not be installed: is the board's heap full?");
-        let window = self.find_raw_paste(deadline).await?;
-        if let Some(wire) = &mut self.wire {
-            match window {
-                Some(window) => wire.repl.set_buffer(usize::from(window) * 2),
-                None => wire.set_pace(Some(SLOW)),
-            }
-        }
-        let free_heap = if window.is_none() { self.free_heap(deadline).await? } else { None };
-        let paste = window.map(|window| Lane::RawPaste { window: Some(window.into()) });
-        let number = nonce();
-        let (code, expect) = agent::probe(number);
-        let text = match paste {
-            Some(lane) => {
-                let code = [agent::MAKE_NAMESPACE, &agent::in_namespace(&code)].concat();
-                self.exchange(code.into_bytes(), lane, expect, deadline).await?
-            }
-            None => match Loading::begin(self, deadline).await? {
-                Some(mut loading) => loading.run(self, &code, agent::RUN_ONCE, expect).await?,
-                None => None,
-            },
-        };
-        let mut capabilities = Capabilities::parse(&text.ok_or(unanswered)?, number, window)
-            .map_err(|reason| Error::Protocol { port: self.shared.port.clone(), reason })?;
-        capabilities.free_heap = capabilities.free_heap.max(free_heap.unwrap_or(0));
-        let verified = self.trust == Trust::Verified || window.is_none();
-        let token = nonce();
-        let parts = Agent::choose(&capabilities, verified).parts(&capabilities, token);
-        let greeting = nonce();
-        let (hello, expect) = agent::hello(greeting);
-        let answer = match paste {
-            Some(lane) => self.paste_parts(&parts, lane, &hello, expect, deadline).await?,
-            None => self.load_parts(&parts, &hello, expect, deadline).await?,
-        };
-        match answer.and_then(|text| Status::parse(&text, greeting)) {
-            Some(Status::Present(present)) if present.epoch == token => {
-                self.adopt(*present);
-                Ok(())
-            }
-            _ => Err(full),
-        }
-    }
-
-    /// Installs an agent with raw-paste: the last part and the greeting in one turn.
-    async fn paste_parts(
-        &mut self,
-        parts: &[String],
-        lane: Lane,
-        hello: &[u8],
-        expect: Expect,
-        deadline: Instant,
-    ) -> Result<Option<Vec<u8>>> {
-        let mut code = agent::MAKE_NAMESPACE.to_owned();
-        for (at, part) in parts.iter().enumerate() {
-            code.push_str(&agent::in_namespace(part));
-            if at + 1 < parts.len() {
-                let done = nonce();
-                code.push_str(&agent::done(done));
-                let code = std::mem::take(&mut code).into_bytes();
-                if self.exchange(code, lane, agent::between(done), deadline).await?.is_none() {
-                    return Ok(None);
+                Some(Event::Echo { id: of }) if of == id => return Ok(answer),
+                Some(Event::RawPaste { id: of, window }) if of == id => {
+                    answer.raw_paste = Some(window.and_then(|window| u16::try_from(window).ok()));
+                    if window.is_none() {
+                        return Ok(answer);
+                    }
                 }
-            }
-        }
-        code.push_str(agent::START);
-        self.exchange([code.as_bytes(), hello].concat(), lane, expect, deadline).await
-    }
-
-    /// Installs an agent without raw-paste.
-    async fn load_parts(
-        &mut self,
-        parts: &[String],
-        hello: &[u8],
-        expect: Expect,
-        deadline: Instant,
-    ) -> Result<Option<Vec<u8>>> {
-        // A fresh loader: what the probe left of the first one is gone.
-        let Some(mut loading) = Loading::begin(self, deadline).await? else { return Ok(None) };
-        for part in parts {
-            let done = nonce();
-            let part = [part, agent::done(done).as_str()].concat();
-            if loading.run(self, &part, agent::RUN_PART, agent::between(done)).await?.is_none() {
-                return Ok(None);
-            }
-        }
-        let started = [agent::START_LOADED.as_bytes(), hello].concat();
-        self.exchange(started, Lane::Plain, expect, deadline).await
-    }
-
-    /// The free heap of a board on which the probe itself takes a good part of it.
-    async fn free_heap(&mut self, deadline: Instant) -> Result<Option<u32>> {
-        let number = nonce();
-        let text = self.exchange(agent::free_heap(number), Lane::Plain, agent::between(number), deadline).await?;
-        Ok(text.and_then(|text| std::str::from_utf8(&text).ok()?.trim().parse().ok()))
-    }
-
-    /// Asks for raw-paste with the smallest program there is.
-    async fn find_raw_paste(&mut self, deadline: Instant) -> Result<Option<u16>> {
-        let id = self.next_id();
-        let Some(wire) = &mut self.wire else { return Ok(None) };
-        let number = nonce();
-        let expect = Expect::Text { open: (number + 1).to_string().into_bytes(), close: b"\n".to_vec() };
-        let code = format!("print({number}+1)").into_bytes();
-        wire.repl.submit(Request { id, code, lane: Lane::RawPaste { window: None }, expect });
-        let mut window = None;
-        loop {
-            match self.step(deadline).await? {
-                Some(Event::RawPaste { window: None, .. }) => return Ok(None),
-                Some(Event::RawPaste { window: Some(w), .. }) => window = u16::try_from(w).ok(),
-                Some(Event::Done { id: of }) if of == id => return Ok(window),
-                Some(Event::Ended { id: of, .. }) if of == id => return Ok(None),
                 Some(_) => {}
-                None => return Err(self.silent(1)),
+                None if Instant::now() < until && self.shared.counts.read().bytes_in != heard => {}
+                None => return Ok(answer),
             }
         }
     }
@@ -335,60 +263,11 @@ impl Actor {
     }
 }
 
-/// Codes on their way to a board in pieces that it checks and acknowledges, before there is an agent.
-struct Loading {
-    /// How the loader's count is recognised.
-    counted: Expect,
-    taken: u32,
-    failures: usize,
-    deadline: Instant,
-}
-
-impl Loading {
-    /// Puts the loader on the board; `None` if that cannot be done.
-    async fn begin(actor: &mut Actor, deadline: Instant) -> Result<Option<Self>> {
-        let (code, counted) = agent::loader(nonce());
-        let mut loading = Self { counted, taken: 0, failures: 0, deadline };
-        while loading.count(actor, code.clone()).await? != Some(0) {
-            if loading.failed(actor).await? {
-                return Ok(None);
-            }
-        }
-        Ok(Some(loading))
-    }
-
-    /// Sends `code` and runs it in the way that `run` says. Gives back its answer.
-    async fn run(&mut self, actor: &mut Actor, code: &str, run: &str, expect: Expect) -> Result<Option<Vec<u8>>> {
-        for piece in code.as_bytes().chunks(LOADER_PIECE) {
-            while self.count(actor, agent::seal(piece, self.taken, false)).await? != Some(self.taken + 1) {
-                if self.failed(actor).await? {
-                    return Ok(None);
-                }
-                // It may have been taken, and only the answer lost.
-                if self.count(actor, agent::LOADER_COUNT.to_vec()).await? == Some(self.taken + 1) {
-                    break;
-                }
-            }
-            self.taken += 1;
-        }
-        actor.exchange(run.into(), Lane::Plain, expect, self.deadline).await
-    }
-
-    /// What the loader counts after this request.
-    async fn count(&self, actor: &mut Actor, request: Vec<u8>) -> Result<Option<u32>> {
-        let until = (Instant::now() + FIRST_PATIENCE * 2).min(self.deadline);
-        let answer = actor.exchange(request, Lane::Plain, self.counted.clone(), until).await?;
-        Ok(answer.as_deref().and_then(|text| std::str::from_utf8(text).ok()?.trim().parse().ok()))
-    }
-
-    /// After something was lost: whether to give up, else a clean prompt.
-    async fn failed(&mut self, actor: &mut Actor) -> Result<bool> {
-        self.failures += 1;
-        if self.failures > LOADER_ATTEMPTS || Instant::now() >= self.deadline {
-            return Ok(true);
-        }
-        let until = (Instant::now() + FIRST_PATIENCE).min(self.deadline);
-        actor.enter_raw(1, until).await?;
-        Ok(false)
-    }
+/// What came of code of ours.
+#[derive(Default)]
+pub(super) struct Answer {
+    /// What was printed between the marks.
+    pub(super) text: Option<Vec<u8>>,
+    /// What the board said to the request for raw-paste, if it was asked: its window, or that it has none.
+    pub(super) raw_paste: Option<Option<u16>>,
 }

@@ -114,7 +114,7 @@ impl Actor {
 
     /// Puts a task on the board, after the setups of its scope.
     async fn deploy(&mut self, task: &'static Task) -> Result<()> {
-        let setups = task.scope.setups.iter().filter(|setup| setup.kind == Kind::Setup);
+        let setups = task.scope.setups.iter().filter(|setup| setup.params.is_empty());
         for one in setups.copied().chain([task]) {
             let Some(epoch) = self.epoch.as_ref().filter(|epoch| epoch.index(one).is_none()) else { continue };
             let body = epoch.deployment(one);

@@ -81,7 +81,7 @@ impl Epoch {
 
     /// How the answer of call number `n` is recognised.
     pub(super) fn answer(&self, n: u32) -> Expect {
-        Expect::Frame(Form { n, way: self.capabilities.way, verified: self.agent.verifies })
+        Expect::Frame(Form { n, way: self.capabilities.way_out, verified: self.agent.verifies })
     }
 
     /// How code of `len` bytes can travel now; `None` if it has to wait for what is in flight.
@@ -106,7 +106,7 @@ fn identity(task: &Task) -> u64 {
 
 /// What a namespace is known by: where it was written, and what its setups put into it.
 fn scope_key(scope: &Scope) -> u64 {
-    let key = fnv1a(scope.key.as_bytes(), FNV_BASIS);
+    let key = fnv1a((scope.place)().as_bytes(), FNV_BASIS);
     scope.setups.iter().fold(key, |key, setup| fnv1a(&setup.hash.to_le_bytes(), key)) >> 2
 }
 

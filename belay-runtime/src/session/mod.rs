@@ -4,6 +4,7 @@ mod actor;
 mod attach;
 mod dispatch;
 mod epoch;
+mod install;
 mod job;
 mod owner;
 mod sealed;

@@ -60,7 +60,9 @@ impl Actor {
     pub(super) async fn request(&mut self, id: u64, body: Body, what: &str, until: Instant) -> Result<Vec<u8>, Fault> {
         let whole = body.whole();
         let raw = match &self.epoch {
-            Some(epoch) if epoch.verifies() && epoch.capabilities.raw_paste.is_none() && whole.len() > self.piece => {
+            Some(epoch)
+                if epoch.verifies() && epoch.capabilities.raw_paste.is_none() && whole.len() > self.learned.piece =>
+            {
                 epoch.capabilities.raw_literals
             }
             _ => return self.whole(id, &whole, what, until).await,
@@ -68,7 +70,7 @@ impl Actor {
         let (long, last) = body.in_pieces();
         let mut rest = long.as_slice();
         while !rest.is_empty() {
-            let (piece, after) = rest.split_at(self.piece.min(rest.len()));
+            let (piece, after) = rest.split_at(self.learned.piece.min(rest.len()));
             let request = agent::piece(piece, rest.len() == long.len(), raw);
             let id = self.next_id();
             let answer = self.whole(id, &request, what, until).await?;
@@ -98,13 +100,13 @@ impl Actor {
                 return Err(self.stop(id, what, until).await);
             }
             if let Some(answer) = attempt.answer {
-                self.line_was_good();
+                self.learned.line_was_good();
                 if let Some(epoch) = &mut self.epoch {
                     epoch.calls = n;
                 }
                 return Ok(answer);
             }
-            self.line_was_bad();
+            self.learned.line_was_bad();
             // A damaged request is refused once; one that is refused again meets an agent that waits for a greeting.
             if attempt.refused && !std::mem::replace(&mut refused, true) {
                 again = false;
@@ -251,15 +253,6 @@ impl Actor {
         Fault::Error(Error::TimedOut { what: what.to_owned(), port, limit, board })
     }
 
-    /// Pieces grow while the line bears them, and shrink when it does not: one line's history, never another's.
-    fn line_was_good(&mut self) {
-        self.piece = (self.piece + 8).min(LARGEST_PIECE);
-    }
-
-    fn line_was_bad(&mut self) {
-        self.piece = (self.piece / 2).max(SMALLEST_PIECE);
-    }
-
     fn protocol(&self, reason: String) -> Error {
         Error::Protocol { port: self.shared.port.clone(), reason }
     }
@@ -268,6 +261,3 @@ impl Actor {
         Error::OutcomeUnknown { task: what.to_owned(), port: self.shared.port.clone(), reason: reason.to_owned() }
     }
 }
-
-pub(super) const SMALLEST_PIECE: usize = 16;
-const LARGEST_PIECE: usize = 192;

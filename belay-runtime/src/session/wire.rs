@@ -42,7 +42,8 @@ pub struct Traffic {
     pub bytes_in: u64,
     /// Write operations.
     pub writes: u64,
-    /// How often something was written after something had come: each is at least one trip there and back.
+    /// How often something new was asked after something had come: each is at least one trip there and back. Going on
+    /// with a transfer when the board gives credit is none.
     pub turns: u64,
 }
 
@@ -56,10 +57,10 @@ impl Counts {
         }
     }
 
-    fn wrote(&self, n: usize) {
+    fn wrote(&self, n: usize, asks: bool) {
         self.bytes_out.fetch_add(n as u64, Ordering::Relaxed);
         self.writes.fetch_add(1, Ordering::Relaxed);
-        if self.reading.swap(false, Ordering::Relaxed) || self.turns.load(Ordering::Relaxed) == 0 {
+        if asks && (self.reading.swap(false, Ordering::Relaxed) || self.turns.load(Ordering::Relaxed) == 0) {
             self.turns.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -111,6 +112,12 @@ impl Wire {
         self.pace = pace;
     }
 
+    /// How long writing so many more bytes takes at the pace that was set.
+    pub(crate) fn time_to_write(&mut self, more: usize) -> Duration {
+        let bytes = self.repl.outgoing().len() + more;
+        self.pace.map_or(Duration::ZERO, |pace| pace.every * u32::try_from(bytes / pace.bytes + 1).unwrap_or(u32::MAX))
+    }
+
     /// The next thing that happens. Writes what is to be written meanwhile. May be dropped at any time.
     pub(crate) async fn event(&mut self) -> io::Result<Event> {
         poll_fn(|cx| self.poll_event(cx)).await
@@ -147,7 +154,7 @@ impl Wire {
             let outgoing = self.repl.outgoing();
             tracing::trace!(target: "belay::line", to_board = %outgoing[..n].escape_ascii());
             outgoing.drain(..n);
-            self.counts.wrote(n);
+            self.counts.wrote(n, self.repl.take_asks());
             self.unflushed = true;
         }
         if self.unflushed {

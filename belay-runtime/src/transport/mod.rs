@@ -26,7 +26,7 @@ pub(crate) struct Opened {
 }
 
 /// Whether bytes can be lost or changed between the host and the board without anybody noticing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Trust {
     /// The line has its own checks and flow control: native USB, TCP, a program, memory. Calls travel bare.
     Trusted,

@@ -19,6 +19,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use crate::families::{self, Family};
+
 pub use fault::{Direction, Fault, FaultKind, Noise};
 use transit::Transit;
 
@@ -59,6 +61,20 @@ pub struct LineOptions {
     pub faults: Vec<Fault>,
     /// Faults at random, both ways.
     pub noise: Noise,
+}
+
+impl LineOptions {
+    /// The latency and the rate of an undisturbed line to a board of the family with that name, one of
+    /// [`families`](crate::families): a frame of USB for each turn, and where there is a bridge the UART's usual rate.
+    #[must_use]
+    pub fn typical(family: &str) -> Option<Self> {
+        let Family { turn, baud, .. } = families::find(family)?;
+        Some(Self {
+            to_board: Way { latency: Duration::ZERO, baud: *baud },
+            to_host: Way { latency: *turn, baud: *baud },
+            ..Self::default()
+        })
+    }
 }
 
 impl Default for LineOptions {

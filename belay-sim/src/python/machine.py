@@ -1,3 +1,5 @@
+from sys import platform
+
 from _board import _ask
 
 PWRON_RESET = 1
@@ -14,6 +16,8 @@ def __getattr__(name):
         import _machine_bus as module
     elif name in ("RTC", "Timer", "WDT"):
         import _machine_time as module
+    elif name == "TouchPad" and platform == "esp32":
+        import _machine_esp32 as module
     else:
         raise AttributeError(name)
     return getattr(module, name)

@@ -4,22 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::files::{Errno, Files, Stat, normalise};
+use crate::modules::Shelf;
 use crate::peripherals::{DEVICE, Peripherals};
-
-/// Modules that boards have built in and this build has not; found wherever `sys.path` looks, listed nowhere.
-const MODULES: [(&str, &str); 8] = [
-    ("/lib/_board.py", include_str!("../python/_board.py")),
-    ("/lib/machine.py", include_str!("../python/machine.py")),
-    ("/lib/_machine_bus.py", include_str!("../python/_machine_bus.py")),
-    ("/lib/_machine_pin.py", include_str!("../python/_machine_pin.py")),
-    ("/lib/_machine_time.py", include_str!("../python/_machine_time.py")),
-    ("/lib/neopixel.py", include_str!("../python/neopixel.py")),
-    ("/lib/network.py", include_str!("../python/network.py")),
-    // In front of the frozen module of that name, which lacks uname().
-    ("/os.py", include_str!("../python/os.py")),
-];
-/// Of these, what a family without `machine` has too.
-const ALWAYS: [&str; 2] = ["/lib/_board.py", "/os.py"];
 
 const FIRST_DESCRIPTOR: u32 = 3;
 
@@ -43,7 +29,8 @@ enum Open {
 pub(crate) struct Storage {
     pub(crate) files: Arc<Mutex<Files>>,
     pub(crate) peripherals: Arc<Mutex<Peripherals>>,
-    pub(crate) has_machine: bool,
+    /// Found wherever `sys.path` looks, listed nowhere.
+    pub(crate) modules: &'static [Shelf],
 }
 
 impl Storage {
@@ -207,7 +194,6 @@ impl Descriptors {
     }
 
     fn module(&self, path: &str) -> Option<&'static str> {
-        let (name, source) = MODULES.into_iter().find(|(name, _)| *name == path)?;
-        (self.storage.has_machine || ALWAYS.contains(&name)).then_some(source)
+        self.storage.modules.iter().copied().flatten().find(|(name, _)| *name == path).map(|(_, source)| *source)
     }
 }
