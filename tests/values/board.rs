@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use belay::{Device, Result, Trust};
+use belay::{Device, Result, Trust, WayOut};
 use serde::{Deserialize, de};
 use serde_bytes::ByteBuf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -109,14 +109,6 @@ pub(crate) struct Reading {
     pub(crate) temp: f32,
 }
 
-/// How bytes leave a board.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum WayOut {
-    Exact,
-    Cooked,
-    Hex,
-}
-
 /// A board as it is; or one whose `sys.stdout` has only a `write` that makes `\r\n` of `\n`, as on boards without
 /// `sys.stdout.buffer`; or one that can only print, as on old firmware.
 pub(crate) async fn board(way: WayOut, trust: Trust) -> Device {
@@ -137,8 +129,8 @@ pub(crate) async fn board(way: WayOut, trust: Trust) -> Device {
         }
     }
     let board = Device::builder().trust(trust).connect("virtual", sim.connect()).await.expect("it is attached to");
-    let found = format!("{:?}", board.session().capabilities());
-    assert!(found.contains(&format!("way: {way:?}")), "{found}");
+    let found = board.session().capabilities().expect("it says what it can do").way_out;
+    assert_eq!(found, way);
     board
 }
 

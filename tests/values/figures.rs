@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use belay::Trust;
+use belay::{Trust, WayOut};
 
-use crate::board::{Mirror, WayOut, board};
+use crate::board::{Mirror, board};
 
 /// What is kept on the board for the figures below.
 const FIGURES: [(&str, &str); 6] = [

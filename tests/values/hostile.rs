@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use belay::Trust;
+use belay::{Trust, WayOut};
 use serde_bytes::ByteBuf;
 
 use crate::{
-    board::{Mirror, WayOut, board},
+    board::{Mirror, board},
     value::{Key, Value},
 };
 

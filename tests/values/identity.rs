@@ -1,6 +1,6 @@
 //! Host to board to host is the identity, whichever way bytes leave the board.
 
-use belay::Trust;
+use belay::{Trust, WayOut};
 use proptest::{
     collection::vec,
     prelude::*,
@@ -9,7 +9,7 @@ use proptest::{
 use tokio::runtime::Runtime;
 
 use crate::{
-    board::{Mirror, WayOut, board},
+    board::{Mirror, board},
     value::values,
 };
 

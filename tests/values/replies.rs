@@ -1,9 +1,9 @@
 //! What Python returns and raises, as it arrives.
 
-use belay::{Error, Trust};
+use belay::{Error, Trust, WayOut};
 
 use crate::{
-    board::{Mirror, Reading, WayOut, board},
+    board::{Mirror, Reading, board},
     value::{Key, Value, list},
 };
 

@@ -13,8 +13,6 @@ B=[] #V
 def r(a,z):
  for i in range(4):
   if max(z,~a)<<(a<0)<1<<(8<<i):return'BHIQbhiq'[i+4*(a<0)]
-# Items, packed. No star arguments: boards with a stack of fixed size have no room for thousands.
-def p(g,v):return bytes(A(g,v))
 # MessagePack; f: the 32-bit form of a head that is still to be written, g: an extension's type.
 def e(v):
  s=[v];o=bytearray()
@@ -36,8 +34,8 @@ def e(v):
   elif isinstance(v,(list,tuple,set,A)):
    f=221;t=len(v)>7 and set(map(type,v));g=t=={int}and r(min(v),max(v))or t=={float}and'@FLOAT@'
    if g:
-    if g=='d'and p(g,A('f',v))==p(g,v):g='f'
-    v=p(g,v);f=201
+    if g=='d'and all(x==y for x,y in zip(v,A('f',v))):g='f'
+    v=bytes(A(g,v));f=201
    else:s+=list(v)[::-1]
   else:raise TypeError("can't send "+t.__name__)
   if f:

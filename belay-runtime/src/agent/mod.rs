@@ -17,6 +17,7 @@ pub use probe::Capabilities;
 pub(crate) use probe::{ALL_WAYS, probe};
 
 use crate::{
+    codec::KEPT,
     repl::{Expect, FACTOR, MODULUS, check},
     task::{FNV_BASIS, fnv1a},
 };
@@ -95,17 +96,25 @@ pub(crate) fn bare(body: &[u8]) -> Vec<u8> {
 
 /// A request as it is sent on a verified line: inside a literal whose last four characters make the check over the
 /// count of calls before it and over itself zero. The board runs nothing of it unless it is.
-pub(crate) fn seal(body: &[u8], calls_before: u32, raw: bool) -> Vec<u8> {
+///
+/// `pad`: the board keeps literals of up to 10 bytes for ever, and every seal differs from all others.
+pub(crate) fn seal(body: &[u8], calls_before: u32, raw: bool, pad: bool) -> Vec<u8> {
+    let mut body = body.to_vec();
+    if pad {
+        body.resize(body.len().max(KEPT + 1 - SEAL), b' ');
+    }
     let mut out = b"_b(b'".to_vec();
-    escape(body, b'\'', raw, &mut out);
-    out.extend_from_slice(&seal_of(check(calls_before.into(), body)));
+    escape(&body, b'\'', raw, &mut out);
+    out.extend_from_slice(&seal_of(check(calls_before.into(), &body)));
     out.extend_from_slice(b"')");
     out
 }
 
+const SEAL: usize = 4;
+
 /// The four characters behind which a check becomes zero. Between `(` and `[` none has to be escaped.
-fn seal_of(sum: i64) -> [u8; 4] {
-    let mut seal = [b'('; 4];
+fn seal_of(sum: i64) -> [u8; SEAL] {
+    let mut seal = [b'('; SEAL];
     let mut missing = MODULUS - check(sum, &seal);
     for byte in seal.iter_mut().rev() {
         *byte += (missing % FACTOR) as u8;
@@ -158,7 +167,7 @@ pub(crate) fn piece(piece: &[u8], first: bool, raw: bool) -> Vec<u8> {
     body.extend_from_slice(b"B.append(b\"");
     escape(piece, b'"', raw, &mut body);
     // The smallest boards keep literals of up to 10 bytes for ever. What is joined may end in spaces.
-    body.resize(body.len() + 11_usize.saturating_sub(piece.len()), b' ');
+    body.resize(body.len() + (KEPT + 1).saturating_sub(piece.len()), b' ');
     body.extend_from_slice(b"\")}");
     body
 }
@@ -306,6 +315,16 @@ mod tests {
                 assert_eq!(check(n.into(), &[body, &seal].concat()), 0);
             }
         }
+    }
+
+    #[test]
+    fn no_sealed_request_is_a_literal_that_small_boards_keep() {
+        for body in [&b"2,"[..], b"3,26", b"12,'x'", b"1,b'0123456789'"] {
+            let sealed = seal(body, 7, true, true);
+            let inside = sealed.strip_prefix(b"_b(b'").and_then(|rest| rest.strip_suffix(b"')")).unwrap();
+            assert!(inside.len() > KEPT, "{}", sealed.escape_ascii());
+        }
+        assert_eq!(seal(b"2,", 7, true, false).len(), b"_b(b'2,....')".len());
     }
 
     #[test]

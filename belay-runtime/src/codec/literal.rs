@@ -10,8 +10,8 @@ use std::io::Write;
 
 use super::args::{LiteralOptions, Numbers};
 
-/// Literals of up to this many bytes are kept on the board.
-const KEPT: usize = 10;
+/// Literals of up to this many bytes stay in a board's heap until its next reset.
+pub(crate) const KEPT: usize = 10;
 
 /// Appends a `str`.
 pub(super) fn string(value: &str, options: &LiteralOptions, out: &mut Vec<u8>) {

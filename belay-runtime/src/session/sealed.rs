@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::actor::{Actor, Step};
 use super::epoch::nonce;
 use crate::{
-    agent::{self, Body, Status},
+    agent::{self, Body, Capabilities, Status},
     error::{AfterTimeout, Error},
     exception::Exception,
     repl::{Event, Lane, REFUSED, Request},
@@ -90,7 +90,10 @@ impl Actor {
             let n = epoch.calls + 1;
             let code = match (again, epoch.verifies()) {
                 (true, verifies) => agent::again(verifies).to_vec(),
-                (false, true) => agent::seal(body, n - 1, epoch.capabilities.raw_literals),
+                (false, true) => {
+                    let Capabilities { raw_literals, interns_bytes, .. } = epoch.capabilities;
+                    agent::seal(body, n - 1, raw_literals, interns_bytes)
+                }
                 (false, false) => agent::bare(body),
             };
             let mut attempt = Attempt { id, n, answer: None, refused: false, ended: None, ping: None };
