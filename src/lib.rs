@@ -54,6 +54,7 @@
 //! # Features
 //!
 //! - `syntax` (default): Python is parsed, checked and made smaller when the program is compiled.
+//! - `retry`: `layers::Retry`, a policy for tower's retry layer. It brings `futures-util`.
 //! - `sim`: virtual boards in this process. In a debug build Python runs some eighty times slower there unless the
 //!   interpreter is optimised, by five lines in the workspace's `Cargo.toml`:
 //!
@@ -72,8 +73,10 @@
 pub use belay_macros::{device, setup, task, teardown, thread};
 pub use belay_runtime::{
     AfterTimeout, Builder, Call, CallKind, Capabilities, Device, Error, Exception, Executor, Frame, Line, Output,
-    Printed, Reply, Result, Session, Source, Traffic, Trust, codec,
+    Printed, Reply, Result, Session, Source, Streaming, Traffic, Trust, codec, layers,
 };
+/// What a task that yields gives back. `futures_core`'s, which all of async Rust knows.
+pub use futures_core::Stream;
 
 /// Virtual boards, for programs that set what a sensor reads, see what a pin did, or let other programs in.
 #[cfg(feature = "sim")]
@@ -81,3 +84,10 @@ pub use belay_sim as sim;
 
 #[doc(hidden)]
 pub use belay_runtime::__private;
+
+/// The chapters of `docs/`: their examples are compiled and run.
+#[cfg(doctest)]
+mod docs {
+    #[doc = include_str!("../docs/executors.md")]
+    struct Executors;
+}

@@ -8,12 +8,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use belay::{AfterTimeout, Call, CallKind, Device, Error, Reply, Result};
+use belay::{
+    AfterTimeout, Call, CallKind, Device, Error, Executor, Reply, Result,
+    layers::{Metrics, Retry, TraceLayer},
+};
 use tower::{
     BoxError, ServiceBuilder,
     layer::layer_fn,
     limit::ConcurrencyLimitLayer,
     load_shed::LoadShedLayer,
+    retry::RetryLayer,
     service_fn,
     timeout::TimeoutLayer,
     util::{MapRequestLayer, ServiceExt},
@@ -203,7 +207,7 @@ async fn a_layer_may_answer_in_the_boards_place() {
     let calls = Arc::new(AtomicUsize::new(0));
     let cached = {
         let calls = Arc::clone(&calls);
-        board.with_layer(layer_fn(move |inner: belay::Executor| {
+        board.with_layer(layer_fn(move |inner: Executor| {
             let calls = Arc::clone(&calls);
             service_fn(move |call: Call| {
                 let (inner, calls) = (inner.clone(), Arc::clone(&calls));
@@ -231,4 +235,148 @@ async fn a_service_without_a_board_is_a_device_with_deadlines() {
     assert!(mute.session().capabilities().is_none());
     assert_eq!(mute.session().traffic().bytes_out, 0);
     assert!(mute.session().output().try_next().is_none());
+}
+
+/// The most calls that were inside of a layer at a time.
+#[derive(Clone, Default)]
+struct Crowd {
+    now: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+}
+
+#[tokio::test]
+async fn under_load_limits_hold_retries_help_and_nothing_runs_twice() {
+    const TASKS: usize = 32;
+    const CALLS: usize = 25;
+    const LIMIT: usize = 4;
+    let board = board().await;
+    let crowd = Crowd::default();
+    let refused = Arc::new(AtomicUsize::new(0));
+    let inner = crowd.clone();
+    // Every third call that comes so far is turned away, which it may be as often as it likes.
+    let flaky = {
+        let (seen, refused) = (Arc::new(AtomicUsize::new(0)), Arc::clone(&refused));
+        layer_fn(move |board: Executor| {
+            let (seen, refused, crowd) = (Arc::clone(&seen), Arc::clone(&refused), inner.clone());
+            service_fn(move |call: Call| {
+                let (board, crowd) = (board.clone(), crowd.clone());
+                let turned_away = seen.fetch_add(1, Ordering::Relaxed) % 3 == 2;
+                refused.fetch_add(usize::from(turned_away), Ordering::Relaxed);
+                async move {
+                    if turned_away {
+                        return Err(Error::Busy { port: "flaky".into(), waiting: 0 });
+                    }
+                    crowd.most.fetch_max(crowd.now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+                    let outcome = board.oneshot(call).await;
+                    crowd.now.fetch_sub(1, Ordering::Relaxed);
+                    outcome
+                }
+            })
+        })
+    };
+    let (outside, inside) = (Metrics::default(), Metrics::default());
+    let stack = ServiceBuilder::new()
+        .layer(TraceLayer)
+        .layer(outside.layer())
+        .layer(RetryLayer::new(Retry::times(50)))
+        .layer(ConcurrencyLimitLayer::new(LIMIT))
+        .layer(inside.layer())
+        .layer(TimeoutLayer::new(Duration::from_secs(20)))
+        .layer(flaky);
+    let busy = board.with_layer(stack).with_timeout(Duration::from_secs(60));
+    let callers: Vec<_> = (0..TASKS)
+        .map(|_| {
+            let busy = busy.clone();
+            tokio::spawn(async move {
+                let mut answers = Vec::new();
+                for _ in 0..CALLS {
+                    answers.push(busy.count().await.unwrap());
+                }
+                answers
+            })
+        })
+        .collect();
+    let mut answers = Vec::new();
+    for caller in callers {
+        answers.extend(caller.await.unwrap());
+    }
+    answers.sort_unstable();
+    assert_eq!(answers, (1..=(TASKS * CALLS) as u32).collect::<Vec<_>>(), "each call ran once");
+    assert_eq!(board.count().await.unwrap() as usize, TASKS * CALLS + 1);
+    assert_eq!(crowd.most.load(Ordering::Relaxed), LIMIT);
+
+    let [outside, inside] = [outside, inside].map(|metrics| metrics.tasks().remove(0));
+    assert_eq!((outside.name.as_str(), outside.scope), ("count", Some(concat!(module_path!(), "::Board"))));
+    assert_eq!((outside.answered, outside.failed, outside.dropped), ((TASKS * CALLS) as u64, 0, 0));
+    assert_eq!(inside.failed, refused.load(Ordering::Relaxed) as u64);
+    assert_eq!(inside.answered, outside.answered);
+    assert!(outside.took.max() >= inside.took.max() && inside.took.quantile(0.5) > Duration::ZERO);
+}
+
+#[tokio::test]
+async fn only_idempotent_calls_are_made_again_after_they_may_have_run() {
+    let board = board().await;
+    board.count().await.unwrap();
+    // The first attempt of every call reaches the board, and is then held back until the timeout around it passes.
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let slow = {
+        let attempts = Arc::clone(&attempts);
+        layer_fn(move |board: Executor| {
+            let attempts = Arc::clone(&attempts);
+            service_fn(move |call: Call| {
+                let board = board.clone();
+                let first = attempts.fetch_add(1, Ordering::Relaxed) == 0;
+                async move {
+                    let reply = board.oneshot(call).await;
+                    if first {
+                        std::future::pending::<()>().await;
+                    }
+                    reply
+                }
+            })
+        })
+    };
+    let stack = ServiceBuilder::new()
+        .layer(RetryLayer::new(Retry::times(3)))
+        .layer(TimeoutLayer::new(Duration::from_secs(1)))
+        .layer(slow);
+    let retried = board.with_layer(stack);
+    assert_eq!(retried.describe("a", true).await.unwrap(), "aTrue");
+    assert_eq!(attempts.swap(0, Ordering::Relaxed), 2);
+
+    let error = retried.count().await.unwrap_err();
+    assert!(matches!(error, Error::TimedOut { board: AfterTimeout::TakenBack, .. }), "{error}");
+    assert_eq!(attempts.swap(0, Ordering::Relaxed), 1, "it may have run");
+    assert_eq!(board.count().await.unwrap(), 3, "as it had");
+}
+
+#[tokio::test]
+async fn all_attempts_share_one_deadline() {
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&attempts);
+    let busy = mock(move |_| {
+        seen.fetch_add(1, Ordering::Relaxed);
+        Err(Error::Busy { port: "mock".into(), waiting: 1 }.into())
+    });
+    let retried = busy.with_layer(RetryLayer::new(Retry::times(1000))).with_timeout(Duration::from_millis(200));
+    let begun = Instant::now();
+    let error = retried.count().await.unwrap_err();
+    assert!(matches!(error, Error::Busy { .. }), "the last one's error: {error}");
+    assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
+    assert!((3..10).contains(&attempts.load(Ordering::Relaxed)), "{attempts:?} with growing pauses");
+}
+
+#[tokio::test]
+async fn metrics_tell_exceptions_errors_and_drops_apart() {
+    let board = board().await;
+    let metrics = Metrics::default();
+    let measured = board.with_layer(metrics.layer());
+    measured.double(1).await.unwrap();
+    assert!(measured.session().exec("1/0").await.is_err());
+    assert!(measured.with_timeout(Duration::from_millis(20)).wait(10_000).await.is_err());
+    assert!(tokio::time::timeout(Duration::from_millis(20), measured.wait(10_000)).await.is_err());
+    let tasks = metrics.tasks();
+    let counts: Vec<_> =
+        tasks.iter().map(|t| (t.name.as_str(), t.answered, t.exceptions, t.failed, t.dropped)).collect();
+    assert_eq!(counts, [("exec", 1, 1, 0, 0), ("double", 1, 0, 0, 0), ("wait", 0, 0, 1, 1)]);
 }

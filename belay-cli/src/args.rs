@@ -4,6 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::verbs::bench::FIGURES;
+
 const PORTS: &str = "\
 PORT is what a program gives to Device::open:
   /dev/ttyACM0, COM3   a serial port; ?baud=9600 sets its rate
@@ -65,6 +67,9 @@ pub(crate) enum Verb {
     Bench {
         #[command(flatten)]
         port: Port,
+        /// What to measure; all of it unless given.
+        #[arg(value_parser = clap::builder::PossibleValuesParser::new(FIGURES))]
+        figures: Vec<String>,
         /// Draw how long calls took, as an SVG.
         #[arg(long, value_name = "FILE")]
         plot: Option<PathBuf>,

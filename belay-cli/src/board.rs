@@ -71,6 +71,14 @@ pub(crate) async fn with<T>(
     outcome
 }
 
+/// Which board it is, in a few words.
+pub(crate) fn name(device: &Device) -> String {
+    match device.session().capabilities() {
+        Some(board) => format!("{} {} on {}", board.implementation, board.version, board.platform),
+        None => "unknown".to_owned(),
+    }
+}
+
 /// Closes the line, and leaves the board in the REPL for people. The port is free afterwards.
 pub(crate) async fn close(device: Device) {
     let mut output = device.session().output();

@@ -42,7 +42,7 @@ async fn run(verb: Verb, terminal: &Terminal) -> Result<(), Failure> {
         Verb::Exec { port, timeout, code } => verbs::exec::run(&port, timeout, &code, terminal).await,
         Verb::Reset { port } => verbs::reset::run(&port, terminal).await,
         Verb::Latency { port, calls } => verbs::latency::run(&port, calls, terminal).await,
-        Verb::Bench { port, plot } => verbs::bench::run(&port, plot.as_deref(), terminal).await,
+        Verb::Bench { port, figures, plot } => verbs::bench::run(&port, &figures, plot.as_deref(), terminal).await,
         Verb::Sim { family, way } => verbs::sim::run(&family, way, terminal).await,
         Verb::Completions { shell } => verbs::completions::run(shell, terminal),
     }

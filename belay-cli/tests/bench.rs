@@ -63,6 +63,14 @@ fn a_bench_of_a_virtual_board_has_every_figure() {
 }
 
 #[test]
+fn one_figure_alone_is_measured_alone() {
+    let report = json(&belay(&["bench", "call", "--port", "sim:pico?trust=verified", "--json"]));
+    assert!(number(&report, "call", "bytes_out") > 9.0, "calls on a verified line carry checks: {report}");
+    let measured: Vec<&str> = FIGURES.into_iter().filter(|figure| report.get(*figure).is_some()).collect();
+    assert_eq!(measured, ["call"]);
+}
+
+#[test]
 fn what_a_board_cannot_do_is_null_with_a_reason() {
     let report = json(&belay(&["bench", "--port", "sim:pico?heap=10k", "--json"]));
     assert_eq!(report["source_4k"], Value::Null, "{report}");

@@ -69,9 +69,9 @@ pub(crate) fn check(name: &str, payload: &[u8], task: Option<&'static Task>) -> 
 /// The arguments of one call, on their way into it.
 #[derive(Debug)]
 pub struct Args {
-    task: &'static Task,
-    values: args::Args,
-    error: Option<Error>,
+    pub(crate) task: &'static Task,
+    pub(crate) values: args::Args,
+    pub(crate) error: Option<Error>,
 }
 
 impl Args {

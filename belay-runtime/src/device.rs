@@ -109,7 +109,11 @@ impl Device {
     }
 
     pub(crate) async fn call(&self, task: &'static Task, args: Arc<Args>) -> Result<Vec<u8>> {
-        self.session.carry(Call::new(Work::Task { task, args })).await.map(Reply::into_payload)
+        self.submit(Call::new(Work::Task { task, args, via: None })).await
+    }
+
+    pub(crate) async fn submit(&self, call: Call) -> Result<Vec<u8>> {
+        self.session.carry(call).await.map(Reply::into_payload)
     }
 }
 

@@ -94,6 +94,14 @@ pub enum Error {
         /// What happened.
         reason: String,
     },
+    /// The board was reset, and what the call is about, such as a generator or an object, went with it. Nothing was sent.
+    #[error("{what} is gone: {port} was reset. Open or make it again")]
+    Gone {
+        /// The task that made it, or what it is.
+        what: String,
+        /// The spec as it was given.
+        port: String,
+    },
     /// This board, or this build of the program, cannot do that.
     #[error("{what} is not supported: {reason}")]
     Unsupported {

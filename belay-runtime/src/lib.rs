@@ -6,7 +6,8 @@
 //! | module | its one job |
 //! |---|---|
 //! | `device`, `call` | the handle that programs hold; the typed shell around an untyped call |
-//! | `executor` | one call as a value |
+//! | `stream` | a generator on a board as a stream |
+//! | `executor` | one call as a value; the tower services that carry it; what calls leave on a board |
 //! | `session` | one board, one owner: the queue, what this boot of the board holds, stopping it |
 //! | `agent` | the Python that lives on the board |
 //! | `repl` | the raw REPL as a state machine without a socket and without a clock |
@@ -27,6 +28,7 @@ mod executor;
 mod output;
 mod repl;
 mod session;
+mod stream;
 mod task;
 mod transport;
 
@@ -35,10 +37,11 @@ pub use board::Learned;
 pub use device::{Builder, Device};
 pub use error::{AfterTimeout, Error, Result};
 pub use exception::{Exception, Frame, Source};
-pub use executor::{Call, CallKind, Executor, Reply};
+pub use executor::{Call, CallKind, Executor, Reply, layers};
 pub use output::{Output, Printed};
 pub use repl::Way as WayOut;
 pub use session::{Session, Traffic};
+pub use stream::Streaming;
 pub use transport::{Line, Trust};
 
 /// What expansions of the macros name. Not for programs: it changes without notice.
@@ -46,6 +49,7 @@ pub use transport::{Line, Trust};
 pub mod __private {
     pub use crate::{
         call::{Args, Argument, Outcome, Returns, call, decode},
+        stream::{Streaming, stream},
         task::{Kind, Origin, Scope, Task},
     };
 }

@@ -1,63 +1,80 @@
 //! `belay info`: what a board is and what it can do, as a table.
 
-use std::fmt::Display;
-
-use belay::{Capabilities, Error};
+use belay::{Capabilities, Error, Traffic, Trust};
 use serde_json::json;
 
 use crate::{
     args::Port,
     board,
     failure::Failure,
+    figures::microseconds,
     terminal::{NAME, Terminal},
 };
 
 pub(crate) async fn run(port: &Port, terminal: &Terminal) -> Result<(), Failure> {
     let device = port.open(None, terminal).await?;
     let spec = port.spec()?;
-    let (board, traffic) = (device.session().capabilities(), device.session().traffic());
+    // What it takes to get hold of the board, before anything else is asked of it.
+    let traffic = device.session().traffic();
+    // A call that does nothing stands for all: without one no turn has been timed.
+    let asked = board::with(&device, terminal, device.session().exec("pass")).await;
+    let board = device.session().capabilities();
     board::close(device).await;
+    asked?;
     let Some(board) = board else {
         let reason = "it said nothing of itself".to_owned();
         return Err(Error::Protocol { port: spec.to_owned(), reason }.into());
     };
     if terminal.json() {
-        return terminal.object(&json!({
-            "port": spec,
-            "implementation": board.implementation,
-            "version": board.version,
-            "platform": board.platform,
-            "free_heap": board.free_heap,
-            "raw_paste_window": board.raw_paste,
-            "float_bits": board.float_bits,
-            "threads": board.threads,
-            "compile": board.compile,
-            "attach": { "bytes_out": traffic.bytes_out, "bytes_in": traffic.bytes_in, "turns": traffic.turns },
-        }));
+        let attach = json!({ "bytes_out": traffic.bytes_out, "bytes_in": traffic.bytes_in, "turns": traffic.turns });
+        return terminal.object(&json!({ "port": spec, "board": board, "attach": attach }));
     }
-    for (name, value) in rows(spec, &board) {
-        terminal.line(format_args!("{NAME}{name:<16}{NAME:#} {value}"))?;
+    for (name, value) in rows(spec, &board, traffic) {
+        terminal.line(format_args!("{NAME}{name:<15}{NAME:#} {value}"))?;
     }
     Ok(())
 }
 
-fn rows(spec: &str, board: &Capabilities) -> Vec<(&'static str, Box<dyn Display>)> {
-    let yes = |yes| if yes { "yes" } else { "no" };
-    let heap = match board.free_heap {
-        0 => "not said".to_owned(),
-        bytes => format!("{:.1} KB", f64::from(bytes) / 1024.0),
-    };
-    let raw_paste = match board.raw_paste {
-        Some(window) => format!("yes, windows of {window} bytes"),
-        None => "no: sources go in checked pieces".to_owned(),
-    };
-    vec![
-        ("port", Box::new(spec.to_owned())),
-        ("implementation", Box::new(format!("{} {}", board.implementation, board.version))),
-        ("platform", Box::new(board.platform.clone())),
-        ("free heap", Box::new(heap)),
-        ("raw-paste", Box::new(raw_paste)),
-        ("floats", Box::new(format!("{} bits", board.float_bits))),
-        ("threads", Box::new(yes(board.threads))),
-    ]
+fn rows(spec: &str, board: &Capabilities, attach: Traffic) -> Vec<(&'static str, String)> {
+    let yes = |yes| if yes { "yes" } else { "no" }.to_owned();
+    let mut rows = vec![
+        ("port", spec.to_owned()),
+        ("implementation", format!("{} {}", board.implementation, board.version)),
+        ("platform", board.platform.clone()),
+    ];
+    if let Some(id) = &board.unique_id {
+        rows.push(("unique id", id.clone()));
+    }
+    rows.push(match board.free_heap {
+        0 => ("free heap", "not said".to_owned()),
+        bytes => ("free heap", format!("{:.1} KB", f64::from(bytes) / 1024.0)),
+    });
+    rows.push(match board.raw_paste {
+        Some(window) => ("raw-paste", format!("yes, windows of {window} bytes")),
+        None => ("raw-paste", "no: sources go in checked pieces".to_owned()),
+    });
+    rows.push(("floats", format!("{} bits", board.float_bits)));
+    rows.push(("threads", yes(board.threads)));
+    if !board.modules.is_empty() {
+        rows.push(("modules", board.modules.join(", ")));
+    }
+    // Known once the board has been spoken to.
+    if board.input_credit > 0 {
+        rows.push(("input", format!("{} bytes may lie unread", board.input_credit)));
+        rows.push(match board.trust {
+            Trust::Trusted => ("line", "trusted: calls travel bare".to_owned()),
+            Trust::Verified => ("line", "verified: calls and replies carry checks".to_owned()),
+        });
+    }
+    if let Some(time) = board.turn_time {
+        rows.push(("turn", format!("{:.3} ms", microseconds(time.as_secs_f64() * 1000.0))));
+    }
+    if let Some(obeys) = board.obeys_ctrl_c {
+        rows.push(("obeys Ctrl-C", yes(obeys)));
+    }
+    rows.push((
+        "opened with",
+        format!("{} bytes out, {} in, {} turns", attach.bytes_out, attach.bytes_in, attach.turns),
+    ));
+    rows
 }

@@ -29,7 +29,7 @@ trait Idle {
 pub(crate) async fn run(port: &Port, calls: u32, terminal: &Terminal) -> std::result::Result<(), Failure> {
     let device = port.open(None, terminal).await?;
     let outcome = board::with(&device, terminal, measure(&device, calls, terminal)).await;
-    let board = device.session().capabilities().map(|board| board.to_string()).unwrap_or_default();
+    let board = board::name(&device);
     board::close(device).await;
     let (spec, samples) = (port.spec()?, outcome?);
     let (min, max) = (samples.quantile(0.0), samples.quantile(1.0));

@@ -4,10 +4,11 @@ import sys,io
 from struct import pack as P
 from array import array as A
 w=@WRITE@
-# T: functions by index; H: the identities of those that were deployed; S: namespaces; B: pieces of a long request
+# T: functions by index; H: the identities of those that were deployed; S: namespaces, and what is kept; B: pieces of a long request
 # n: calls let through; k: the reply of the last of them
 # L: an interrupt has ended a call, and until the next greeting all others are refused
-H=[];S={};k=n=L=0
+H=[];S={1:globals()};k=n=L=0 #T
+H=[];S={};k=n=L=0 #V
 B=[] #V
 # The smallest typecode that holds a..z: unsigned if it can be.
 def r(a,z):

@@ -8,6 +8,7 @@
 //! agent's namespace, which is how sources are deployed. There `_b(0)` writes the last reply again.
 
 mod hello;
+pub(crate) mod library;
 mod probe;
 
 use std::sync::LazyLock;
@@ -204,10 +205,13 @@ pub(crate) fn quote(source: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"'''");
 }
 
+/// The number of the agent's own namespace.
+pub(crate) const OWN: u64 = 1;
+
 /// What is to be run in a namespace.
 pub(crate) struct Source<'a> {
     pub(crate) text: &'a str,
-    /// The namespace.
+    /// The namespace; [`OWN`] is the agent's.
     pub(crate) scope: u64,
     /// What it is known by and which function of it is called, if it is to be kept.
     pub(crate) keep: Option<(u64, &'a str)>,
@@ -221,13 +225,17 @@ impl Source<'_> {
         let (before, after) = if !agent.verifies {
             ("0,".into(), format!(",{scope},{id},'{name}'"))
         } else {
+            let (space, made) = match scope {
+                OWN => ("globals()".into(), "globals()".into()),
+                _ => (format!("S[{scope}]"), format!("S.setdefault({scope},{{}})")),
+            };
             let then = match keep {
-                Some(_) => format!("T.append(S[{scope}].get('{name}'))or H.append({id})or len(H)"),
+                Some(_) => format!("T.append({space}.get('{name}'))or H.append({id})or len(H)"),
                 None => "None".into(),
             };
             let (open, close) =
                 if capabilities.compile { ("compile(", format!(",'{name}','exec')")) } else { ("", String::new()) };
-            (format!("\"{then}\",{open}"), format!("{close},S.setdefault({scope},{{}})"))
+            (format!("\"{then}\",{open}"), format!("{close},{made}"))
         };
         Body { before: before.into(), source: Some(text.into()), after: after.into() }
     }

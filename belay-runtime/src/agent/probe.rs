@@ -96,7 +96,7 @@ impl Capabilities {
     }
 
     /// Whether the full agent runs here and leaves room for tasks.
-    pub(super) fn holds_full_agent(&self) -> bool {
+    pub(crate) fn holds_full_agent(&self) -> bool {
         self.compile && self.full_modules && self.has("struct") && self.free_heap >= SMALLEST_HEAP_FOR_FULL
     }
 

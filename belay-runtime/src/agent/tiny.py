@@ -54,5 +54,5 @@ def d(s,g,h,m): #T
 import sys
 from @STRUCT@ import pack as P
 w=@WRITE@
-T=[d];H=[];S={};k=n=L=0 #T
+T=[d];H=[];S={1:globals()};k=n=L=0 #T
 T=[0];H=[];S={};B=[];k=n=L=0 #V

@@ -5,6 +5,7 @@
 
 mod access;
 pub mod args;
+pub(crate) mod items;
 mod literal;
 pub mod msgpack;
 mod read;

@@ -64,7 +64,7 @@ pub(super) struct Numbers<'a> {
 }
 
 impl<'a> Numbers<'a> {
-    fn new(code: i8, data: &'a [u8]) -> Result<Self> {
+    pub(super) fn new(code: i8, data: &'a [u8]) -> Result<Self> {
         let code = code as u8;
         let width = match code {
             b'b' | b'B' => 1,

@@ -4,7 +4,9 @@ use std::{any::Any, borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
+use super::Held;
 use crate::{
+    agent::library::Function,
     codec::args::{Args, LiteralOptions},
     error::{AfterTimeout, Error},
     task::{FNV_BASIS, Task, fnv1a},
@@ -24,9 +26,20 @@ pub struct Call {
 /// What is asked of a board.
 #[derive(Clone, Debug)]
 pub(crate) enum Work {
-    Task { task: &'static Task, args: Arc<Args> },
+    Task { task: &'static Task, args: Arc<Args>, via: Option<Via> },
     Exec { source: Arc<str> },
     SoftReset,
+}
+
+/// How a task that leaves something on the board is called: a function of ours gets the task's index, the number of what
+/// is left there, and the arguments.
+#[derive(Clone, Debug)]
+pub(crate) struct Via {
+    pub(crate) function: &'static Function,
+    pub(crate) held: Arc<Held>,
+    /// It makes what is left there. Otherwise it uses that, gets 0 in place of an index, and is never sent to a board
+    /// that has been reset since.
+    pub(crate) makes: bool,
 }
 
 /// What a [`Call`] asks of a board.
@@ -35,6 +48,10 @@ pub(crate) enum Work {
 pub enum CallKind {
     /// Calling a task.
     Task,
+    /// Calling a task that is a generator, and asking it for its first items.
+    Open,
+    /// Asking a generator for more items.
+    Pull,
     /// Running Python that belongs to no task.
     Exec,
     /// Resetting the interpreter.
@@ -60,7 +77,9 @@ impl Call {
     #[must_use]
     pub fn kind(&self) -> CallKind {
         match &self.work {
-            Work::Task { .. } => CallKind::Task,
+            Work::Task { via: None, .. } => CallKind::Task,
+            Work::Task { via: Some(via), .. } if via.makes => CallKind::Open,
+            Work::Task { via: Some(_), .. } => CallKind::Pull,
             Work::Exec { .. } => CallKind::Exec,
             Work::SoftReset => CallKind::SoftReset,
         }
@@ -114,7 +133,8 @@ impl Call {
     #[must_use]
     pub fn is_idempotent(&self) -> bool {
         match &self.work {
-            Work::Task { task, .. } => task.idempotent,
+            // Asking a generator again would lose what it gave the first time.
+            Work::Task { task, via, .. } => task.idempotent && via.is_none(),
             Work::Exec { .. } => false,
             Work::SoftReset => true,
         }

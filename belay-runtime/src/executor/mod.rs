@@ -1,6 +1,8 @@
 //! Calls as values, and the stack of tower services that carries them to a board.
 
 mod call;
+mod held;
+pub mod layers;
 mod stack;
 
 use std::{
@@ -14,8 +16,9 @@ use std::{
 use tokio::time::{Instant, timeout_at};
 use tower::{BoxError, Layer, Service};
 
-pub(crate) use call::Work;
 pub use call::{Call, CallKind};
+pub(crate) use call::{Via, Work};
+pub(crate) use held::{Held, Table};
 
 use crate::{
     error::{AfterTimeout, Error, Result},

@@ -149,6 +149,7 @@ impl Actor {
             if until.is_some_and(|until| until <= now) {
                 return Step::TimeUp;
             }
+            let shared = Arc::clone(&self.shared);
             let wake = [until, patience].into_iter().flatten().min();
             tokio::select! {
                 biased;
@@ -168,6 +169,7 @@ impl Actor {
                     }
                     return Step::Changed;
                 }
+                () = shared.held.changed() => return Step::Changed,
                 () = async { match wake {
                     Some(wake) => sleep_until(wake).await,
                     None => std::future::pending().await,

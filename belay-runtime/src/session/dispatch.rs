@@ -1,5 +1,7 @@
 //! From the queue to the board: which call goes next, and what has to be there before it.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use super::{
@@ -8,11 +10,11 @@ use super::{
     sealed::Fault,
 };
 use crate::{
-    agent::{self, Body},
-    codec::reply,
+    agent::{self, Body, library::FREE},
+    codec::{args::Args, reply},
     error::{Error, Result},
     exception::Exception,
-    executor::Work,
+    executor::{Call, Work},
     repl::Request,
     task::{Kind, Task},
 };
@@ -20,9 +22,13 @@ use crate::{
 /// How many calls are handed to the board before the first of them has answered.
 const MOST_IN_FLIGHT: usize = 16;
 
+/// How many things on the board one call frees.
+const MOST_FREED: usize = 16;
+
 impl Actor {
     /// Hands over what can be handed over.
     pub(super) async fn start_ready(&mut self) {
+        self.free_dropped();
         while self.ping.is_none() && !self.doubtful && !self.queue.is_empty() && self.flying.len() < MOST_IN_FLIGHT {
             if self.epoch.as_ref().is_none_or(|epoch| epoch.locked) && !self.flying.is_empty() {
                 return;
@@ -46,21 +52,28 @@ impl Actor {
                     self.queue.push_front(job);
                     return;
                 }
-                Work::Task { task, args } => {
+                Work::Task { task, args, via } => {
                     let Some(epoch) = &self.epoch else { return self.queue.push_front(job) };
-                    let Some(index) = epoch.index(task) else {
+                    if via.as_ref().is_some_and(|via| !via.makes && !via.held.is_in(epoch.token())) {
+                        job.gone(&self.shared.port);
+                        continue;
+                    }
+                    if let Some(missing) = epoch.missing(task, via.as_ref()) {
                         if !self.flying.is_empty() {
                             return self.queue.push_front(job);
                         }
-                        let outcome = self.deploy(task).await;
+                        let outcome = self.deploy(missing).await;
                         job.deadline += begun.elapsed();
                         match outcome {
                             Ok(()) => self.queue.push_front(job),
                             Err(error) => job.answer(Err(error)),
                         }
                         continue;
-                    };
-                    let body = epoch.call(index, &args);
+                    }
+                    let Some(body) = epoch.call(task, &args, via.as_ref()) else { return self.queue.push_front(job) };
+                    if let Some(via) = via.filter(|via| via.makes) {
+                        via.held.is_made(epoch.token());
+                    }
                     if let Some(job) = self.hand_over(job, body).await {
                         return self.queue.push_front(job);
                     }
@@ -72,6 +85,21 @@ impl Actor {
                         return self.queue.push_front(job);
                     }
                 }
+            }
+        }
+    }
+
+    /// Puts a call at the head of the queue that frees what nobody holds any more. Nobody waits for it.
+    fn free_dropped(&mut self) {
+        let Some(epoch) = &self.epoch else { return };
+        let dropped = self.shared.held.take_dropped(epoch.token());
+        for some in dropped.chunks(MOST_FREED) {
+            let mut args = Args::new();
+            // Ints can always be written.
+            let written = some.iter().try_for_each(|&id| args.push(&-i64::from(id)));
+            let work = Work::Task { task: epoch.form(&FREE), args: Arc::new(args), via: None };
+            if written.is_ok() {
+                self.queue.push_front(Job::unwatched(self.next_id(), Call::new(work), self.limits.call));
             }
         }
     }

@@ -6,8 +6,10 @@ use std::{
 };
 
 use crate::{
-    agent::{Agent, Body, Capabilities, Present, Source},
+    agent::library::Function,
+    agent::{self, Agent, Body, Capabilities, Present, Source},
     codec::args::Args,
+    executor::Via,
     repl::{Expect, Form, Lane, Repl},
     task::{FNV_BASIS, Scope, Task, fnv1a},
 };
@@ -54,15 +56,35 @@ impl Epoch {
         self.deployed.insert(identity(task), index);
     }
 
-    /// The body of a call.
-    pub(super) fn call(&self, index: usize, args: &Args) -> Body {
-        let mut body = index.to_string().into_bytes();
+    /// What has to be put on the board before this call, if anything.
+    pub(super) fn missing(&self, task: &'static Task, via: Option<&Via>) -> Option<&'static Task> {
+        let task = via.is_none_or(|via| via.makes).then_some(task);
+        let function = via.map(|via| self.form(via.function));
+        [task, function].into_iter().flatten().find(|task| self.index(task).is_none())
+    }
+
+    /// The form of a function of ours that suits the agent.
+    pub(super) fn form(&self, function: &'static Function) -> &'static Task {
+        let [full, tiny] = function;
+        if self.capabilities.holds_full_agent() { full } else { tiny }
+    }
+
+    /// The body of a call; `None` if something is missing.
+    pub(super) fn call(&self, task: &'static Task, args: &Args, via: Option<&Via>) -> Option<Body> {
+        let mut body = match via {
+            None => self.index(task)?.to_string(),
+            Some(Via { function, held, makes }) => {
+                let task = if *makes { self.index(task)? } else { 0 };
+                format!("{},{task},{}", self.index(self.form(function))?, held.key())
+            }
+        }
+        .into_bytes();
         // A sealed body is evaluated: the comma makes it a tuple.
         if !args.is_empty() || self.verifies() {
             body.push(b',');
         }
         args.write(&mut body, &self.capabilities.literals());
-        Body::call(body)
+        Some(Body::call(body))
     }
 
     /// The body that puts `task` on the board.
@@ -106,6 +128,9 @@ fn identity(task: &Task) -> u64 {
 
 /// What a namespace is known by: where it was written, and what its setups put into it.
 fn scope_key(scope: &Scope) -> u64 {
+    if std::ptr::eq(scope, &agent::library::LIBRARY) {
+        return agent::OWN;
+    }
     let key = fnv1a((scope.place)().as_bytes(), FNV_BASIS);
     scope.setups.iter().fold(key, |key, setup| fnv1a(&setup.hash.to_le_bytes(), key)) >> 2
 }

@@ -20,6 +20,11 @@ pub(super) struct Job {
 }
 
 impl Job {
+    /// One that nobody waits for.
+    pub(super) fn unwatched(id: u64, call: Call, limit: Duration) -> Self {
+        Self { id, call, limit, deadline: Instant::now() + limit, reply: None }
+    }
+
     /// How long after its deadline a caller waits at most for word of the board.
     pub(super) fn grace(&self) -> Duration {
         (self.limit / 8).clamp(Duration::from_millis(5), Duration::from_secs(2))
@@ -36,6 +41,11 @@ impl Job {
         let error =
             Error::TimedOut { what: self.call.name().to_owned(), port: port.to_owned(), limit: self.limit, board };
         self.answer(Err(error));
+    }
+
+    /// What it is about was on the board before the last reset.
+    pub(super) fn gone(&mut self, port: &str) {
+        self.answer(Err(Error::Gone { what: self.call.name().to_owned(), port: port.to_owned() }));
     }
 
     pub(super) fn unknown(&mut self, port: &str, reason: &str) {

@@ -27,7 +27,7 @@ pub use wire::Traffic;
 use crate::{
     agent::Capabilities,
     error::Result,
-    executor::{Call, Executor, Reply, Work},
+    executor::{Call, Executor, Reply, Table, Work},
     output::{CAPACITY, Output},
     transport::{Line, Trust},
 };
@@ -70,6 +70,7 @@ pub(crate) struct Shared {
     counts: Arc<Counts>,
     output: broadcast::Sender<Vec<u8>>,
     capabilities: Mutex<Option<Capabilities>>,
+    held: Arc<Table>,
 }
 
 impl Shared {
@@ -81,6 +82,7 @@ impl Shared {
             counts: Arc::default(),
             output: broadcast::Sender::new(CAPACITY),
             capabilities: Mutex::new(None),
+            held: Arc::new(Table::new(epoch::nonce())),
         }
     }
 
@@ -211,6 +213,11 @@ impl Session {
     /// exits instead.
     pub async fn soft_reset(&self) -> Result<()> {
         self.carry(Call::new(Work::SoftReset)).await.map(drop)
+    }
+
+    /// What handles hold on the board.
+    pub(crate) fn held(&self) -> &Arc<Table> {
+        &self.shared.held
     }
 
     /// Hands a call over to whatever carries calls, and waits for what comes of it.

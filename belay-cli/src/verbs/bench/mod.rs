@@ -20,8 +20,30 @@ use crate::{
 use measure::Figures;
 use place::Place;
 
-pub(crate) async fn run(port: &Port, plot: Option<&Path>, terminal: &Terminal) -> Result<(), Failure> {
+/// What can be measured, in the order of the report.
+pub(crate) const FIGURES: [&str; 9] = [
+    "call",
+    "call_concurrent_16",
+    "first_call",
+    "list_1000_int",
+    "bytes_4096_in",
+    "bytes_4096_out",
+    "source_4k",
+    "attach_cold",
+    "attach_warm",
+];
+
+pub(crate) async fn run(
+    port: &Port,
+    wanted: &[String],
+    plot: Option<&Path>,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
     let spec = port.spec()?;
+    let wants = |figure: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == figure);
+    if plot.is_some() && !wants("call") {
+        return Err(Failure::Usage("--plot draws the figure `call`: name it too".into()));
+    }
     if let Some(file) = plot {
         // Before anything is measured that could then not be shown.
         std::fs::write(file, "").map_err(|error| Failure::system(format!("cannot write {}", file.display()), error))?;
@@ -30,7 +52,7 @@ pub(crate) async fn run(port: &Port, plot: Option<&Path>, terminal: &Terminal) -
         place = Place::new(spec) => place?,
         () = board::interrupted() => return Err(Failure::Stopped(None)),
     };
-    let (board, figures) = measure::all(&place, terminal).await?;
+    let (board, figures) = measure::measure(&place, &wants, terminal).await?;
     if terminal.json() {
         terminal.object(&to_json(spec, &board, &figures))?;
     } else {

@@ -32,7 +32,7 @@ impl Place {
                 return Err(Failure::Usage(format!("`{other}`: known are trust=trusted and trust=verified")));
             }
         };
-        let board = format!("{family}?{}", others.join("&"));
+        let board = if others.is_empty() { family.to_owned() } else { format!("{family}?{}", others.join("&")) };
         let started = tokio::task::spawn_blocking(move || sim::open(&board)).await;
         let started = started.map_err(|error| Failure::system("the board's thread", std::io::Error::other(error)))?;
         let (_, line) = started.map_err(|error| Failure::Usage(error.to_string()))?;

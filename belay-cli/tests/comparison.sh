@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# The same cached call by three tools, in one run on one virtual board on a pseudo-terminal with 1 ms each way: belay bench,
+# and belay and mpremote from PyPI. Fails if either of them is less than 1.5 times as slow. Ends without a verdict, and says
+# why, where there is no Python for it.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+work=$(mktemp -d)
+board=
+trap '[ -z "$board" ] || { kill "$board" && wait "$board"; } || true; rm -rf "$work"' EXIT
+
+skip() {
+    echo "skipped: $1"
+    exit 0
+}
+python3 -m venv "$work/venv" >"$work/log" 2>&1 || skip "python3 cannot make a virtual environment: $(tail -n 1 "$work/log")"
+"$work/venv/bin/pip" install --quiet belay==0.30.1 mpremote==1.29.0 >"$work/log" 2>&1 ||
+    skip "pip cannot install the peers: $(tail -n 1 "$work/log")"
+
+cargo build --quiet --locked -p belay-cli
+belay=${CARGO_TARGET_DIR:-target}/debug/belay
+mkfifo "$work/said"
+"$belay" sim "pico?latency=1ms" --pty "$work/board" >"$work/said" &
+board=$!
+read -r said <"$work/said"
+echo "$said"
+
+# The peers' calls carry no checks, so the like of them is a bare call; on a line that may lose bytes ours carry some.
+"$belay" bench --quiet --json --port "$work/board?trust=trusted" call >"$work/bare"
+"$belay" bench --quiet --json --port "$work/board?trust=verified" call >"$work/checked"
+"$work/venv/bin/python" belay-cli/tests/comparison.py "$work/board" >"$work/theirs"
+python3 - "$work" <<'PYTHON'
+import json, pathlib, sys
+
+work = pathlib.Path(sys.argv[1])
+read = lambda name: [json.loads(line) for line in (work / name).read_text().splitlines()]
+bare = {"tool": "belay bench, bare call", **read("bare")[0]["call"]}
+checked = {"tool": "belay bench, with checks", **read("checked")[0]["call"]}
+print(f"{'':26}{'median ms':>10}{'p99 ms':>10}{'bytes out':>10}{'bytes in':>10}{'turns':>7}{'ratio':>7}")
+for row in [bare, checked, *read("theirs")]:
+    row["ratio"] = row["ms_median"] / bare["ms_median"]
+    print(
+        f"{row['tool']:26}{row['ms_median']:10.2f}{row['ms_p99']:10.2f}"
+        f"{row['bytes_out']:10}{row['bytes_in']:10}{row['turns']:7}{row['ratio']:7.1f}"
+    )
+    assert "bench" in row["tool"] or row["ratio"] > 1.5, f"{row['tool']} is only {row['ratio']:.1f} times as slow"
+PYTHON

@@ -1,0 +1,38 @@
+//! Python of ours that is put on a board when it is first needed, so that no board carries what no program uses.
+//!
+//! Each function is a task like those of users: counted, called at most once, verified, known to a second process by
+//! its hash. But its namespace is the agent's own, where it finds `T`, the functions by index, `S`, the namespaces, and
+//! `e`, which encodes. What stays on the board for the host stands in `S` too, under a number that the host gives and
+//! that is below zero. So a handle can be freed whatever became of the call that made it.
+//!
+//! - `pull(i, j, *a)`: `i` is a task: makes its generator, and gives the first item. `i` is 0: gives at most `a[0]`
+//!   items, and fewer when there is one and `a[1]` milliseconds have passed. The reply is `(1, items)`, and `(0, items)`
+//!   at the end. An exception behind items that were there already is raised by the next pull. What was there when an
+//!   interrupt came is given by the next pull, which is then the last.
+//! - `free(*j)`: forgets what is kept, and closes generators, so that their `finally` blocks run.
+
+use crate::task::{FNV_BASIS, Kind, Origin, Scope, Task, fnv1a};
+
+/// The agent's own namespace.
+pub(crate) static LIBRARY: Scope = Scope { key: "belay", place: || "belay", setups: &[], teardowns: &[] };
+
+/// A function in as many forms as there are agents: `[full, tiny]`.
+pub(crate) type Function = [Task; 2];
+
+pub(crate) static PULL: Function =
+    [function("pull", include_str!("pull.py")), function("pull", include_str!("pull_tiny.py"))];
+pub(crate) static FREE: Function = [const { function("free", include_str!("free.py")) }; 2];
+
+const fn function(name: &'static str, source: &'static str) -> Task {
+    Task {
+        name,
+        kind: Kind::Task,
+        params: &[],
+        source,
+        hash: fnv1a(source.as_bytes(), FNV_BASIS),
+        timeout: None,
+        idempotent: false,
+        origin: Origin { file: "", lines: &[], text: &[] },
+        scope: &LIBRARY,
+    }
+}
