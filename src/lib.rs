@@ -73,7 +73,7 @@
 pub use belay_macros::{device, setup, task, teardown, thread};
 pub use belay_runtime::{
     AfterTimeout, Builder, Call, CallKind, Capabilities, Device, Error, Exception, Executor, Frame, Line, Output,
-    Printed, Reply, Result, Session, Source, Streaming, Traffic, Trust, codec, layers,
+    Printed, Reply, Result, Session, Source, Streaming, Traffic, Trust, WayOut, codec, layers,
 };
 /// What a task that yields gives back. `futures_core`'s, which all of async Rust knows.
 pub use futures_core::Stream;

@@ -67,7 +67,7 @@ async fn board(heap: u32, trust: Trust) -> Device {
 
 #[tokio::test]
 async fn large_arguments_take_little_more_than_their_raw_size() {
-    for (trust, most) in [(Trust::Trusted, 1.10), (Trust::Verified, 1.15)] {
+    for (trust, most) in [(Trust::Trusted, 1.2), (Trust::Verified, 1.35)] {
         let board = board(192 * 1024, trust).await;
         let bytes = buffer(32 * 1024);
         let floats = singles(2000);

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use belay::{Device, Result};
+use belay::{
+    Device, Result,
+    codec::args::{LiteralOptions, to_literal},
+};
 use proptest::{
     collection::vec,
     prelude::*,
@@ -19,6 +22,12 @@ use crate::{
 
 /// Random values, unless `BELAY_VALUES` says how many.
 const VALUES: u32 = 500;
+
+/// Heap that one object more or less of the board's own may take.
+const SLACK: u32 = 128;
+
+/// Bytes of a value as Python.
+const LONGEST: usize = 350;
 
 #[belay::device]
 trait Small {
@@ -48,7 +57,10 @@ async fn microbit() -> Option<(Microbit, Device)> {
         }
     };
     let board = Device::builder().open_timeout(Duration::from_secs(30)).open(&microbit.port).await;
-    Some((microbit, board.expect("it is attached to")))
+    let board = board.expect("it is attached to");
+    // 1.9.2 does, and whoever does not find it out uses the board up.
+    assert!(board.session().capabilities().expect("it says what it can do").interns_bytes);
+    Some((microbit, board))
 }
 
 /// Floats that 30 bits hold: the others are rounded before they are sent.
@@ -78,12 +90,15 @@ fn values() -> impl Strategy<Value = Value> {
         1 => vec(floats().prop_map(Value::Float), 8..20).prop_map(Value::List),
     ];
     let keys = prop_oneof![any::<i64>().prop_map(Key::Int), texts().prop_map(Key::Str)];
-    leaf.prop_recursive(3, 8, 3, move |inner| {
+    let any = leaf.prop_recursive(3, 8, 3, move |inner| {
         prop_oneof![
             vec(inner.clone(), 0..4).prop_map(Value::List),
             prop::collection::btree_map(keys.clone(), inner, 0..3)
                 .prop_map(|map| Value::Dict(map.into_iter().collect())),
         ]
+    });
+    any.prop_filter("it is too long", |value| {
+        to_literal(value, &LiteralOptions::default()).is_ok_and(|l| l.len() < LONGEST)
     })
 }
 
@@ -92,13 +107,14 @@ fn every_value_comes_back_from_a_microbit() {
     let wanted = std::env::var("BELAY_VALUES").ok().map_or(VALUES, |n| n.parse().expect("BELAY_VALUES is a number"));
     let runtime = Runtime::new().unwrap();
     let Some((_microbit, board)) = runtime.block_on(microbit()) else { return };
-    let config = Config { cases: wanted, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: wanted, max_shrink_iters: 20, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     // The second says what is free while a short reply is kept.
     let free = || runtime.block_on(async { board.free().await.and(board.free().await).unwrap() });
     let begun = free();
     let outcome = runner.run(&values(), |sent| {
-        let came = runtime.block_on(board.echo(&sent)).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let came =
+            runtime.block_on(board.echo(&sent)).map_err(|error| TestCaseError::fail(format!("{error}: {error:?}")))?;
         prop_assert_eq!(came, sent);
         Ok(())
     });
@@ -108,7 +124,7 @@ fn every_value_comes_back_from_a_microbit() {
     println!(
         "micro:bit: {wanted} values; heap: {before} bytes free, {begun} with the agent and a task, {after} after them"
     );
-    assert!(after + 64 >= begun, "{begun} {after}");
+    assert!(after + SLACK >= begun, "{begun} {after}");
 }
 
 #[tokio::test]

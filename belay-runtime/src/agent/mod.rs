@@ -176,7 +176,7 @@ pub(crate) fn piece(piece: &[u8], first: bool, raw: bool) -> Vec<u8> {
 /// What stands for all pieces.
 const JOINED: &[u8] = b"(b''.join(B),B.clear())[0]";
 
-/// Bytes inside a literal.
+/// Bytes inside a literal, without any that the raw REPL, a lexer or flow control acts on.
 fn escape(bytes: &[u8], quote: u8, raw: bool, out: &mut Vec<u8>) {
     for &byte in bytes {
         match byte {
@@ -184,7 +184,7 @@ fn escape(bytes: &[u8], quote: u8, raw: bool, out: &mut Vec<u8>) {
             b'\\' => out.extend_from_slice(b"\\\\"),
             _ if byte == quote => out.extend_from_slice(&[b'\\', byte]),
             b' '..=b'~' => out.push(byte),
-            0x80.. if raw => out.push(byte),
+            6..=0x10 | 0x12 | 0x14.. if raw && byte != b'\r' => out.push(byte),
             _ => out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
         }
     }
