@@ -10,6 +10,28 @@ async fn ten(device: &Device) -> Result<u8> {
     "return 10"
 }
 
+#[belay::task(timeout = "60s")]
+async fn squares(device: &Device, n: u32) -> Result<Vec<u32>> {
+    "return [i * i for i in range(n)]"
+}
+
+#[belay::task(timeout = "60s")]
+async fn refuse(device: &Device) -> Result<()> {
+    "raise ValueError('no ' * 1000)"
+}
+
+/// Of 6,000 bytes some six are changed each time, so that no whole reply ever comes intact.
+#[tokio::test]
+async fn long_replies_are_fetched_in_slices_where_none_comes_whole() {
+    let device = Device::open("sim:pico?flip=0.001&seed=5").await.unwrap();
+    let squares = squares(&device, 1500).await.unwrap();
+    assert!(squares.into_iter().eq((0..1500).map(|i| i * i)));
+    let raised = refuse(&device).await;
+    let Err(Error::Exception { exception, .. }) = raised else { panic!("it should have raised: {raised:?}") };
+    assert_eq!(exception.message(), "no ".repeat(1000));
+    assert_eq!(ten(&device).await.unwrap(), 10);
+}
+
 #[tokio::test]
 async fn a_port_that_is_not_there_is_named_with_those_that_are() {
     let error = Device::open("/dev/ttyNoSuchBoard").await.unwrap_err();

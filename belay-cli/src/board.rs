@@ -74,7 +74,7 @@ pub(crate) async fn with<T>(
 /// Which board it is, in a few words.
 pub(crate) fn name(device: &Device) -> String {
     match device.session().capabilities() {
-        Some(board) => format!("{} {} on {}", board.implementation, board.version, board.platform),
+        Some(board) => board.to_string(),
         None => "unknown".to_owned(),
     }
 }

@@ -18,11 +18,12 @@ fn json(output: &Output) -> Value {
     serde_json::from_str(&text).expect("it is JSON")
 }
 
-const FIGURES: [&str; 9] = [
+const FIGURES: [&str; 10] = [
     "call",
     "call_concurrent_16",
     "first_call",
     "list_1000_int",
+    "stream_100",
     "bytes_4096_in",
     "bytes_4096_out",
     "source_4k",
@@ -48,6 +49,7 @@ fn a_bench_of_a_virtual_board_has_every_figure() {
     assert!(number(&report, "call", "bytes_out") < 16.0, "a cached call carries no source: {report}");
     assert!(number(&report, "bytes_4096_in", "bytes_in") >= 4096.0, "{report}");
     assert!(number(&report, "bytes_4096_out", "bytes_out") >= 4096.0, "{report}");
+    assert!(number(&report, "stream_100", "turns") < 10.0, "items come in batches: {report}");
     // A warm opening finds what a cold one brings.
     let (cold, warm) = (number(&report, "attach_cold", "bytes_out"), number(&report, "attach_warm", "bytes_out"));
     assert!(cold > 10.0 * warm, "{report}");

@@ -247,7 +247,9 @@ mod tests {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
                     directories.push(path);
-                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                // `blocking::Device` is another type, of few methods, that a task may well share a name with.
+                } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("blocking.rs")
+                {
                     methods.extend(device_methods(&std::fs::read_to_string(path).unwrap()));
                 }
             }

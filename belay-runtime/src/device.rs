@@ -1,15 +1,18 @@
 //! The handle that programs hold, and how it is made.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, io, path::PathBuf, sync::Arc, time::Duration};
 
 use tower::{BoxError, Layer, Service};
 
 use crate::{
+    board::Learned,
     codec::args::Args,
-    error::Result,
+    error::{Error, Result},
     executor::{Call, Executor, Reply, Work},
-    session::{Limits, Session, Shared},
+    preset::Preset,
+    session::{Exclusive, Limits, Opener, Session, Shared, Start},
     task::Task,
+    trace::Trace,
     transport::{self, Line, Opened, Trust},
 };
 
@@ -47,7 +50,7 @@ impl Device {
 
     /// Opens a board with other limits than the default ones, or on a line of one's own.
     pub fn builder() -> Builder {
-        Builder { limits: Limits::DEFAULT, trust: None, layers: Vec::new() }
+        Builder { limits: Limits::DEFAULT, trust: None, trace: None, learned: None, layers: Vec::new() }
     }
 
     /// What concerns the board as a whole: output, resets, ad-hoc code, counters.
@@ -104,6 +107,29 @@ impl Device {
         Self::on(Session::new(executor, shared, Limits::DEFAULT))
     }
 
+    /// Waits until it is this handle's turn, and then has the board to itself: until what this returns is dropped, only
+    /// its calls pass, and those of all others wait.
+    ///
+    /// It has its place among the calls that wait. Giving up on it disturbs nobody.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`](crate::Error::TimedOut) if its turn does not come within the deadline of a call,
+    /// [`Error::Busy`](crate::Error::Busy), [`Error::Closed`](crate::Error::Closed), and
+    /// [`Error::Unsupported`](crate::Error::Unsupported) on a handle that has the board to itself already.
+    pub async fn exclusive(&self) -> Result<Exclusive> {
+        let lease = self.session.lease().await?;
+        let id = lease.id;
+        Ok(Exclusive::new(self.with(move |call| call.with_lease(id)), lease))
+    }
+
+    /// Ends the session for all handles, see [`Session::close`].
+    ///
+    /// # Errors
+    /// As [`Session::close`].
+    pub async fn close(&self) -> Result<()> {
+        self.session.close().await
+    }
+
     fn on(session: Session) -> Self {
         Self { session: Arc::new(session) }
     }
@@ -126,19 +152,59 @@ type AddLayer = Arc<dyn Fn(&Executor) -> Executor + Send + Sync>;
 pub struct Builder {
     limits: Limits,
     trust: Option<Trust>,
+    trace: Option<PathBuf>,
+    learned: Option<Learned>,
     /// From the inside out.
     layers: Vec<AddLayer>,
 }
 
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { limits, trust, layers } = self;
+        let Self { limits, trust, trace, learned, layers } = self;
         let layers = &layers.len();
-        f.debug_struct("Builder").field("limits", limits).field("trust", trust).field("layers", layers).finish()
+        f.debug_struct("Builder")
+            .field("limits", limits)
+            .field("trust", trust)
+            .field("trace", trace)
+            .field("learned", learned)
+            .field("layers", layers)
+            .finish()
     }
 }
 
 impl Builder {
+    /// Limits that belong together: [`Preset::DEVELOPMENT`], [`Preset::PRODUCTION`], [`Preset::HIGH_THROUGHPUT`].
+    pub fn preset(mut self, preset: Preset) -> Self {
+        let Preset { open, call, deploy, in_flight } = preset;
+        self.limits = Limits { open, call, deploy, in_flight, ..self.limits };
+        self
+    }
+
+    /// Writes every byte in both directions to a file, with what the session asked of its REPL machine: arguments,
+    /// sources and replies are in it as they are. Every session that this builder opens begins the file anew.
+    pub fn trace(mut self, path: impl Into<PathBuf>) -> Self {
+        self.trace = Some(path.into());
+        self
+    }
+
+    /// Begins with what an earlier session learned of the same board ([`Session::learned`]). It is not used if the board
+    /// turns out to be another one.
+    pub fn learned(mut self, learned: Learned) -> Self {
+        self.learned = Some(learned);
+        self
+    }
+
+    fn start(&self, port: &str, trust: Trust) -> Result<Start> {
+        let trace = self.trace.as_ref().map(|path| {
+            Trace::create(path).map(Arc::new).map_err(|error| Error::Open {
+                port: port.to_owned(),
+                reason: format!("its trace cannot be written to {}: {error}", path.display()),
+                source: Some(Arc::new(error)),
+            })
+        });
+        Ok(Start { trust, limits: self.limits, trace: trace.transpose()?, learned: self.learned.clone() })
+    }
+
     /// How long opening may take, with everything that belongs to it. 10 s unless set.
     pub fn open_timeout(mut self, limit: Duration) -> Self {
         self.limits.open = limit;
@@ -154,6 +220,13 @@ impl Builder {
     /// How long putting one source on the board, or running one setup, may take. 10 s unless set.
     pub fn deploy_timeout(mut self, limit: Duration) -> Self {
         self.limits.deploy = limit;
+        self
+    }
+
+    /// How long a board that was told to stop, or that no longer answers, may take to show that it listens; then its
+    /// line is opened anew, or the session gives up on it for the time being. 5 s unless set.
+    pub fn recovery_timeout(mut self, limit: Duration) -> Self {
+        self.limits.recover = limit;
         self
     }
 
@@ -183,14 +256,15 @@ impl Builder {
     /// # Errors
     /// As [`Device::open`].
     pub async fn open(self, spec: &str) -> Result<Device> {
-        let Opened { line, trust } = transport::open(spec).await?;
-        let again = spec.to_owned();
-        let opener: crate::session::Opener = Box::new(move || {
-            let spec = again.clone();
-            Box::pin(async move { Ok(transport::open(&spec).await?.line) })
+        let Opened { line, trust, board } = transport::open(spec).await?;
+        let again = (spec.to_owned(), board);
+        let opener: Opener = Arc::new(move || {
+            let (spec, board) = again.clone();
+            Box::pin(async move { transport::open_again(&spec, board.as_ref()).await })
         });
         let trust = self.trust.unwrap_or(trust);
-        let session = Session::attach(spec.to_owned(), line, Some(opener), trust, self.limits).await?;
+        let start = self.start(spec, trust)?;
+        let session = Session::attach(spec.to_owned(), line, Some(opener), start).await?;
         Ok(layered(session, &self.layers))
     }
 
@@ -201,7 +275,36 @@ impl Builder {
     /// As [`Device::open`].
     pub async fn connect(self, name: &str, line: impl Line + 'static) -> Result<Device> {
         let trust = self.trust.unwrap_or(Trust::Trusted);
-        let session = Session::attach(name.to_owned(), Box::new(line), None, trust, self.limits).await?;
+        let start = self.start(name, trust)?;
+        let session = Session::attach(name.to_owned(), Box::new(line), None, start).await?;
+        Ok(layered(session, &self.layers))
+    }
+
+    /// Gets hold of the board at the other end of the lines that `open` makes: one now, and another one whenever the
+    /// last one has ended and calls wait for the board. Otherwise as [`Builder::connect`].
+    ///
+    /// # Errors
+    /// As [`Device::open`].
+    pub async fn connect_with<F, Opening, L>(self, name: &str, open: F) -> Result<Device>
+    where
+        F: Fn() -> Opening + Send + Sync + 'static,
+        Opening: Future<Output = io::Result<L>> + Send + 'static,
+        L: Line + 'static,
+    {
+        let port = name.to_owned();
+        let opener: Opener = Arc::new(move || {
+            let (opening, port) = (open(), port.clone());
+            Box::pin(async move {
+                match opening.await {
+                    Ok(line) => Ok(Box::new(line) as Box<dyn Line>),
+                    Err(error) => Err(Error::Open { port, reason: error.to_string(), source: Some(Arc::new(error)) }),
+                }
+            })
+        });
+        let trust = self.trust.unwrap_or(Trust::Trusted);
+        let start = self.start(name, trust)?;
+        let line = opener().await?;
+        let session = Session::attach(name.to_owned(), line, Some(opener), start).await?;
         Ok(layered(session, &self.layers))
     }
 }

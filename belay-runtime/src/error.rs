@@ -94,6 +94,30 @@ pub enum Error {
         /// What happened.
         reason: String,
     },
+    /// The call was stopped on the board because the program asked for it: [`Session::interrupt`](crate::Session::interrupt).
+    #[error("{task} on {port} was interrupted")]
+    Cancelled {
+        /// The task.
+        task: String,
+        /// The spec as it was given.
+        port: String,
+    },
+    /// The board does not listen: what runs on it ignores Ctrl-C.
+    #[error("{port} ignores Ctrl-C: {tried} did not help. Reset the board, or wait until what runs on it ends")]
+    Unresponsive {
+        /// The spec as it was given.
+        port: String,
+        /// What was tried.
+        tried: String,
+    },
+    /// A file of this machine cannot be read.
+    #[error("cannot read {path}: {source}")]
+    File {
+        /// The file.
+        path: String,
+        /// The operating system's error.
+        source: Arc<std::io::Error>,
+    },
     /// The board was reset, and what the call is about, such as a generator or an object, went with it. Nothing was sent.
     #[error("{what} is gone: {port} was reset. Open or make it again")]
     Gone {
@@ -144,6 +168,10 @@ pub enum AfterTimeout {
     NotSent,
     /// The call waits in the board's input, behind another one. It is interrupted if it should begin.
     Sent,
+    /// It was not sent, because the line to the board has ended and could not be opened again.
+    Away,
+    /// It was not sent, because what runs on the board ignores Ctrl-C.
+    Deaf,
     /// The board was interrupted, and a resync proved that it listens again.
     Stopped,
     /// The board has been interrupted; it has not yet shown that it stopped.
@@ -157,6 +185,8 @@ impl AfterTimeout {
     fn note(self) -> &'static str {
         match self {
             Self::NotSent => " (it was not sent)",
+            Self::Away => " (it was not sent: the board is not connected)",
+            Self::Deaf => " (it was not sent: what runs on the board ignores Ctrl-C)",
             Self::Sent => " (it was sent and had not begun)",
             Self::Stopped => " (the board was interrupted)",
             Self::Interrupting => " (the board was interrupted and has not answered yet)",
@@ -169,6 +199,10 @@ impl Error {
     /// Whether the same call may succeed if it is made again, and making it again is safe: it certainly did not run.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::TimedOut { board: AfterTimeout::NotSent, .. })
+        matches!(
+            self,
+            Self::Busy { .. }
+                | Self::TimedOut { board: AfterTimeout::NotSent | AfterTimeout::Away | AfterTimeout::Deaf, .. }
+        )
     }
 }

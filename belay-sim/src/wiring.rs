@@ -148,7 +148,7 @@ impl Pin<'_> {
         self.board.wired(|all| all.pin(&self.name).pwm)
     }
 
-    /// What `neopixel.NeoPixel.write()` last sent, one byte a colour.
+    /// What `neopixel.NeoPixel.write()` last sent, one byte a colour: green, red, blue.
     #[must_use]
     pub fn pixels(&self) -> Vec<u8> {
         self.board.wired(|all| all.pin(&self.name).pixels.clone())

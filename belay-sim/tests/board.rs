@@ -159,7 +159,7 @@ async fn a_test_sees_what_pins_did_and_drives_them() {
     let pixels =
         "from machine import Pin\nfrom neopixel import NeoPixel\nn = NeoPixel(Pin(16), 2)\nn[1] = (1, 2, 3)\nn.write()";
     bench.output(pixels).await;
-    assert_eq!(bench.board.pin(16).pixels(), [0, 0, 0, 1, 2, 3]);
+    assert_eq!(bench.board.pin(16).pixels(), [0, 0, 0, 2, 1, 3]);
 }
 
 #[tokio::test]
@@ -370,5 +370,42 @@ fn users_are_told_the_profile_that_this_workspace_has() {
     for documentation in ["src/lib.rs", "../src/lib.rs"] {
         let told = read(documentation).replace("//!   ", "//! ");
         assert!(told.contains(&format!("//! {}", profile.join("\n//! "))), "{documentation}: {profile:#?}");
+    }
+}
+
+#[tokio::test]
+async fn ctrl_c_empties_the_input_buffer_or_leaves_what_is_queued() {
+    for (clears, expected) in [(true, &b"OK1\r\n\x04\x04>"[..]), (false, b"OKqueued\r\n\x04\x04>OK1\r\n\x04\x04>")] {
+        let mut options = Options::default();
+        options.ctrl_c_clears = clears;
+        let mut bench = Bench::with(&options).await;
+        bench.send(b"print('go')\nwhile True: pass\x04").await;
+        bench.until(b"go\r\n").await;
+        bench.send(b"print('queued')\x04\x03").await;
+        let seen = String::from_utf8(bench.until(b"\x04>").await).unwrap();
+        assert!(seen.contains("KeyboardInterrupt"), "{seen}");
+        bench.send(b"print(1)\x04").await;
+        let seen = bench.until(b"OK1\r\n\x04\x04>").await;
+        assert_eq!(seen, expected, "{}", seen.escape_ascii());
+    }
+}
+
+#[tokio::test]
+async fn ctrl_c_behind_a_full_buffer_is_unseen_where_it_would_empty_it() {
+    for (clears, unseen) in [(true, true), (false, false)] {
+        let mut options = Options::default();
+        (options.ctrl_c_clears, options.input_buffer) = (clears, 64);
+        let mut bench = Bench::with(&options).await;
+        let program =
+            "import time\nt = time.ticks_ms()\nprint('go')\nwhile time.ticks_ms() - t < 300: pass\nprint('on')";
+        for piece in program.as_bytes().chunks(48) {
+            bench.send(piece).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        bench.send(b"\x04").await;
+        bench.until(b"go\r\n").await;
+        bench.send(&[&[b' '; 64][..], b"\x03"].concat()).await;
+        let seen = String::from_utf8(bench.until(b"\x04>").await).unwrap();
+        assert_eq!((seen.contains("on\r\n"), seen.contains("KeyboardInterrupt")), (unseen, !unseen), "{seen}");
     }
 }

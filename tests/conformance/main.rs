@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     for target in targets {
         let target = Arc::new(target);
-        println!("{}: {}", target.name, target.facts.capabilities);
+        println!("{}: {:#}", target.name, target.facts.capabilities);
         let mut runs = 0;
         for case in CASES {
             let reason = (case.left_out)(&target.facts);

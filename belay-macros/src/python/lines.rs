@@ -139,12 +139,16 @@ fn dedent(body: &Source, indent: &str) -> Vec<DraftLine> {
 fn common_indent<'a>(lines: &[(Start, &'a Line)], first_is_bare: bool) -> &'a str {
     let mut statements =
         lines.iter().filter(|(start, line)| *start == Start::Statement && is_code(&line.text)).map(|(_, line)| *line);
-    let first = if first_is_bare { statements.next() } else { None };
+    // A comment says nothing about the statements after it.
+    let first_is_bare = first_is_bare && lines.first().is_some_and(|(_, line)| is_code(&line.text));
+    if first_is_bare {
+        statements.next();
+    }
     let indents: Vec<&str> = statements.map(|line| white_space(&line.text)).collect();
     let Some((&next, rest)) = indents.split_first() else { return "" };
     let common = rest.iter().fold(next, |common, indent| shared(common, indent));
     // `"if a:\n    b"`: the common indentation is the suite's, and must stay.
-    if first.is_some_and(|first| opens_suite(&first.text)) && common == next { "" } else { common }
+    if first_is_bare && opens_suite(lines) && common == next { "" } else { common }
 }
 
 fn without_indent(text: &str) -> &str {
@@ -166,11 +170,18 @@ fn strip<'a>(text: &'a str, common: &str) -> &'a str {
     text.get(shared(white_space(text), common).len()..).unwrap_or(text)
 }
 
-/// Whether a statement that begins on this line ends with a colon on it.
-fn opens_suite(text: &str) -> bool {
+/// Whether the first statement ends with a colon, on whichever line it ends.
+fn opens_suite(lines: &[(Start, &Line)]) -> bool {
     let mut scanner = Scanner::default();
-    scanner.line(text);
-    scanner.last == ':' && scanner.depth == 0
+    for (index, (_, line)) in lines.iter().enumerate() {
+        if scanner.line(&line.text) == Start::Statement && index > 0 {
+            break;
+        }
+        if scanner.last == ':' && scanner.depth == 0 && scanner.string.is_none() {
+            return true;
+        }
+    }
+    false
 }
 
 /// Follows strings, brackets and comments from line to line.
@@ -271,6 +282,13 @@ mod tests {
         assert_eq!(module_text("if a: # why\n    b\nc"), "if a: # why\n    b\nc");
         assert_eq!(module_text("if a:\n            b\n        c"), "if a:\n    b\nc");
         assert_eq!(module_text("x = {1:\n  2}\n        c"), "x = {1:\n2}\nc");
+        assert_eq!(module_text("if (a and\n    b):\n    c"), "if (a and\n    b):\n    c");
+        assert_eq!(
+            module_text("        if all([\n            a,\n        ]):\n            c"),
+            "if all([\n            a,\n        ]):\n            c"
+        );
+        assert_eq!(module_text("# why\n    if a:\n        b"), "# why\nif a:\n    b");
+        assert_eq!(module_text("x = (\n            1)\n        c"), "x = (\n    1)\nc");
     }
 
     #[test]

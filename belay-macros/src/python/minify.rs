@@ -140,11 +140,11 @@ fn needs_space(text: &str, left: &Token, right: &Token) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-    use std::process::Command;
+    use std::path::PathBuf;
 
     use super::*;
     use crate::python::lines;
+    use crate::python::reference;
     use crate::python::source::Source;
     use crate::python::syntax;
 
@@ -251,87 +251,12 @@ for path, dirs, files in os.walk(sysconfig.get_path('stdlib')):
         if name.endswith('.py'): print(os.path.join(path, name))
 ";
 
-    /// Compares pairs of files, without docstrings and annotations: lines of `before TAB after`.
-    const COMPARE: &str = r"
-import ast, sys, tokenize
-class Strip(ast.NodeTransformer):
-    def visit_arg(self, node): node.annotation = None; return node
-    def visit_AnnAssign(self, node):
-        self.generic_visit(node)
-        if node.value is None: return None if node.simple else node
-        return ast.Assign([node.target], node.value, None)
-    def generic_visit(self, node):
-        documented = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module))
-        if documented and ast.get_docstring(node, False) is not None: node.body = node.body[1:]
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)): node.returns = None
-        super().generic_visit(node)
-        if isinstance(getattr(node, 'body', None), list) and not node.body and not isinstance(node, ast.Module):
-            node.body = [ast.Pass()]
-        return node
-    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = visit_Module = generic_visit
-compared = 0
-for pair in open(sys.argv[1], encoding='utf-8').read().splitlines():
-    before, after = pair.split('\t')
-    try:
-        with tokenize.open(before) as file: before = ast.parse(file.read(), before)
-    except (SyntaxError, ValueError, UnicodeError): continue
-    after = ast.parse(open(after, encoding='utf-8', newline='').read(), after)
-    if ast.dump(Strip().visit(before)) != ast.dump(after): print('different:', pair)
-    compared += 1
-print(compared)
-";
-
-    fn python(script: &str, args: &[&str]) -> Option<(bool, String)> {
-        let output = Command::new("python3").arg("-c").arg(script).args(args).output();
-        match output {
-            Ok(output) => {
-                let text = [output.stdout, output.stderr].concat();
-                Some((output.status.success(), String::from_utf8_lossy(&text).into_owned()))
-            }
-            Err(error) => {
-                println!("left out: python3 does not run here ({error})");
-                None
-            }
-        }
-    }
-
     #[test]
     fn the_standard_library_keeps_its_meaning() {
-        let Some((true, list)) = python(LIST, &[]) else { return };
-        let files: Vec<&str> = list.lines().collect();
-        let directory = std::env::temp_dir().join(format!("belay-minify-{}", std::process::id()));
-        std::fs::create_dir_all(&directory).unwrap();
-        let shards = std::thread::available_parallelism().map_or(1, usize::from);
-        let outcomes: Vec<String> = std::thread::scope(|scope| {
-            let shard = |shard| {
-                let files: Vec<&str> = files.iter().skip(shard).step_by(shards).copied().collect();
-                let directory = directory.join(shard.to_string());
-                scope.spawn(move || compare(&files, &directory))
-            };
-            let running: Vec<_> = (0..shards).map(shard).collect();
-            running.into_iter().map(|shard| shard.join().unwrap()).collect()
-        });
-        std::fs::remove_dir_all(&directory).unwrap();
-        let compared: usize = outcomes.iter().map(|outcome| outcome.trim().parse::<usize>().expect(outcome)).sum();
+        let Some((true, list)) = reference::python(&["-c", LIST]) else { return };
+        let files: Vec<PathBuf> = list.lines().map(PathBuf::from).collect();
+        let compared = reference::compare(&files);
         println!("{compared} of {} modules compared", files.len());
         assert!(compared > 100 && compared * 10 > files.len() * 9);
-    }
-
-    /// Makes the files small and compares; how many were compared, or what is different.
-    fn compare(files: &[&str], directory: &Path) -> String {
-        std::fs::create_dir_all(directory).unwrap();
-        let mut pairs = String::new();
-        for (number, file) in files.iter().enumerate() {
-            // What is no UTF-8 or no Python is there to test Python.
-            let Ok(text) = std::fs::read_to_string(file) else { continue };
-            let draft = lines::module(&Source::file(String::new(), &text));
-            let Ok(module) = syntax::parse(&draft.text()) else { continue };
-            let small = directory.join(number.to_string());
-            std::fs::write(&small, minify(&draft, &module).text()).unwrap();
-            pairs += &format!("{file}\t{}\n", small.display());
-        }
-        let list = directory.join("pairs");
-        std::fs::write(&list, pairs).unwrap();
-        python(COMPARE, &[list.to_str().unwrap()]).unwrap().1
     }
 }

@@ -12,6 +12,8 @@ mod meaning;
 mod minify;
 #[cfg(feature = "syntax")]
 mod names;
+#[cfg(test)]
+mod reference;
 #[cfg(feature = "syntax")]
 mod scope;
 #[cfg(feature = "syntax")]

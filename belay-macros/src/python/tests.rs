@@ -93,6 +93,8 @@ fn right_code_has_no_errors() {
         "@micropython.asm_thumb\ndef f(r0):\n    mov(r1, 5)\n    label(LOOP)\n    b(LOOP)\nreturn f(1)",
         "return __name__",
         "a = b = 0\na += 1\nb.x += 1\nreturn a",
+        "x = 1; match = x; return match + period",
+        "if count: x = 1; match = x; return match\nreturn 1",
         "return undefined  # noqa",
         "x = 1  # noqa: it ends in an exception",
         "return (yield 1)  # noqa: the board makes a list of it",
@@ -215,6 +217,7 @@ fn a_task_does_not_take_the_place_of_what_a_setup_defines() {
 fn what_micropython_lacks_is_named() {
     for (python, expected) in [
         ("match count:\n    case 1: return 1", "no `match` statement"),
+        ("x = 1; match count:\n    case 1: return 1", "no `match` statement"),
         ("try: pass\nexcept* OSError: pass\nreturn 1", "no `except*`"),
         ("def f(a, /): pass\nreturn f", "no positional-only parameters"),
         ("return lambda a, /: a", "no positional-only parameters"),

@@ -33,10 +33,8 @@ def e(v):
    f=223
    for t in v:s+=v[t],t
   elif isinstance(v,(list,tuple,set,A)):
-   f=221;t=len(v)>7 and set(map(type,v));g=t=={int}and r(min(v),max(v))or t=={float}and'@FLOAT@'
-   if g:
-    if g=='d'and all(x==y for x,y in zip(v,A('f',v))):g='f'
-    v=bytes(A(g,v));f=201
+   f=221;t=len(v)>7 and set(map(type,v));g=t=={int}and r(min(v),max(v))or t=={float}and @PACK@
+   if g:v=bytes(A(g,v));f=201
    else:s+=list(v)[::-1]
   else:raise TypeError("can't send "+t.__name__)
   if f:
@@ -71,7 +69,7 @@ def b(i,j=0): #V
   except BaseException as z:
    L=type(z)is KeyboardInterrupt
    try:i=io.StringIO();sys.print_exception(z,i);o=b'\xc1'+e((type(z).__name__,str(z),getattr(z,'errno',None),i.getvalue()))
-   except:L=1;o=b'\xc1\x90'
+   except:L=1;o=b'\xc1\x91\xabMemoryError'if type(z)is MemoryError else b'\xc1\x90'
   k=o
  w(P('>BH',248,m*1597&65535)+o) #T
  w(P('>i',~c(m,o))+o) #V

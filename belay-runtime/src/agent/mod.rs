@@ -9,6 +9,7 @@
 
 mod hello;
 pub(crate) mod library;
+mod pack;
 mod probe;
 
 use std::sync::LazyLock;
@@ -16,6 +17,8 @@ use std::sync::LazyLock;
 pub(crate) use hello::{Present, Status, between, hello, ping};
 pub use probe::Capabilities;
 pub(crate) use probe::{ALL_WAYS, probe};
+
+use pack::Text;
 
 use crate::{
     codec::KEPT,
@@ -33,6 +36,9 @@ pub(crate) struct Agent {
     /// It understands sealed requests, and adds a check to its replies.
     pub(crate) verifies: bool,
 }
+
+/// The typecode of a list of floats where they have 64 bits: many come from sensors and are float32 values.
+const PACK_WIDE: &str = "'df'[all(x==y for x,y in zip(v,A('f',v)))]";
 
 /// The agents: `[full, tiny]`, each for `[trusted, verified]` lines.
 static AGENTS: LazyLock<[[Agent; 2]; 2]> = LazyLock::new(|| {
@@ -74,6 +80,7 @@ impl Agent {
         let fill = |part: &String| {
             part.replace("@WRITE@", capabilities.write())
                 .replace("@STRUCT@", capabilities.struct_module())
+                .replace("@PACK@", if capabilities.float_bits == 64 { PACK_WIDE } else { "'f'" })
                 .replace("@FLOAT@", if capabilities.float_bits == 64 { "d" } else { "f" })
                 .replace("@HEAD@", if capabilities.float_bits == 64 { "203" } else { "202" })
                 .replace("@BOOT@", &boot)
@@ -127,8 +134,7 @@ fn seal_of(sum: i64) -> [u8; SEAL] {
 /// What a request asks for, before it is put into a form that suits the line.
 pub(crate) struct Body {
     before: Vec<u8>,
-    /// A source, as it is.
-    source: Option<String>,
+    source: Option<Text>,
     after: Vec<u8>,
 }
 
@@ -141,8 +147,16 @@ impl Body {
     /// In one request.
     pub(crate) fn whole(&self) -> Vec<u8> {
         let mut body = self.before.clone();
-        if let Some(source) = &self.source {
-            quote(source, &mut body);
+        match &self.source {
+            Some(Text::Plain(source)) => quote(source, &mut body),
+            Some(Text::Packed { bytes, open, close, raw }) => {
+                body.extend_from_slice(open.as_bytes());
+                body.extend_from_slice(b"b'");
+                pack::literal(bytes, *raw, &mut body);
+                body.push(b'\'');
+                body.extend_from_slice(close.as_bytes());
+            }
+            None => {}
         }
         body.extend_from_slice(&self.after);
         body
@@ -150,11 +164,32 @@ impl Body {
 
     /// What travels in pieces, and the request that uses it. A source is taken as it is: evaluating a text that evaluates
     /// a text that runs a source is more than the smallest boards' six frames.
-    pub(crate) fn in_pieces(self) -> (Vec<u8>, Vec<u8>) {
-        match self.source {
-            Some(source) => (source.into_bytes(), [self.before.as_slice(), JOINED, &self.after].concat()),
-            None => (self.before, [b"eval(", JOINED, b")"].concat()),
+    pub(crate) fn in_pieces(&self) -> (Vec<u8>, Vec<u8>) {
+        match &self.source {
+            Some(Text::Plain(source)) => {
+                (source.clone().into_bytes(), [self.before.as_slice(), JOINED, &self.after].concat())
+            }
+            Some(Text::Packed { bytes, open, close, .. }) => {
+                let last = [&self.before, open.as_bytes(), JOINED, close.as_bytes(), &self.after].concat();
+                (bytes.clone(), last)
+            }
+            None => (self.before.clone(), [b"eval(", JOINED, b")"].concat()),
         }
+    }
+
+    /// Whether it carries a source, rather than a call.
+    pub(crate) fn is_source(&self) -> bool {
+        self.source.is_some()
+    }
+
+    /// The same with its source compressed, if that makes it shorter and the board can undo it.
+    pub(crate) fn packed(mut self, board: &Capabilities) -> Self {
+        if let Some(Text::Plain(source)) = &self.source
+            && let Some(packed) = pack::pack(source, board)
+        {
+            self.source = Some(packed);
+        }
+        self
     }
 }
 
@@ -213,15 +248,17 @@ pub(crate) struct Source<'a> {
     pub(crate) text: &'a str,
     /// The namespace; [`OWN`] is the agent's.
     pub(crate) scope: u64,
-    /// What it is known by and which function of it is called, if it is to be kept.
-    pub(crate) keep: Option<(u64, &'a str)>,
+    /// What stands for it in tracebacks; if it is kept, the function of it that is called.
+    pub(crate) name: &'a str,
+    /// What it is known by, if it is to be kept.
+    pub(crate) keep: Option<u64>,
 }
 
 impl Source<'_> {
     /// The request that runs it. A board that keeps it answers its index.
     pub(crate) fn body(&self, agent: &Agent, capabilities: &Capabilities) -> Body {
-        let Self { text, scope, keep } = *self;
-        let (id, name) = keep.unwrap_or((0, "exec"));
+        let Self { text, scope, name, keep } = *self;
+        let id = keep.unwrap_or(0);
         let (before, after) = if !agent.verifies {
             ("0,".into(), format!(",{scope},{id},'{name}'"))
         } else {
@@ -237,7 +274,7 @@ impl Source<'_> {
                 if capabilities.compile { ("compile(", format!(",'{name}','exec')")) } else { ("", String::new()) };
             (format!("\"{then}\",{open}"), format!("{close},{made}"))
         };
-        Body { before: before.into(), source: Some(text.into()), after: after.into() }
+        Body { before: before.into(), source: Some(Text::Plain(text.into())), after: after.into() }
     }
 }
 
@@ -300,7 +337,7 @@ mod tests {
 
     /// What goes over the line to install an agent, without what is filled in for the board.
     fn size(agent: &Agent) -> usize {
-        let parts: usize = agent.parts.iter().map(|part| in_namespace(part).len()).sum();
+        let parts: usize = agent.parts.iter().map(|part| in_namespace(&part.replace("@PACK@", PACK_WIDE)).len()).sum();
         MAKE_NAMESPACE.len() + parts + START.len()
     }
 

@@ -231,9 +231,13 @@ const MODULE_FLAGS: [(&str, u32); 9] = [
     ("zlib", 8),
 ];
 
+/// `{}` names the board, `{:#}` says all that is known of it.
 impl std::fmt::Display for Capabilities {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {} on {}", self.implementation, self.version, self.platform)?;
+        if !f.alternate() {
+            return Ok(());
+        }
         match self.raw_paste {
             Some(window) => write!(f, ", raw-paste with windows of {window} bytes")?,
             None => f.write_str(", no raw-paste")?,
@@ -345,7 +349,8 @@ mod tests {
     fn capabilities_are_printed_and_serialised() {
         let facts = ["micropython", "1.27.0", "rp2", "190000", "32", "32767", "0"];
         let board = Capabilities::from_facts(facts, Some(128), 0, Way::Exact).unwrap();
-        let text = board.to_string();
+        assert_eq!(board.to_string(), "micropython 1.27.0 on rp2");
+        let text = format!("{board:#}");
         assert!(text.starts_with("micropython 1.27.0 on rp2, raw-paste with windows of 128 bytes"), "{text}");
         let json = serde_json::to_string(&board).unwrap();
         assert_eq!(serde_json::from_str::<Capabilities>(&json).unwrap(), board);

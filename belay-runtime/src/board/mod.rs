@@ -1,5 +1,7 @@
 //! What is known of families of boards, and what was learned of one.
 
 mod learned;
+mod profiles;
 
-pub use learned::Learned;
+pub use learned::{Learned, Step};
+pub use profiles::{CtrlC, Profile, Reset};

@@ -9,7 +9,7 @@ use crate::{
     agent::library::Function,
     codec::args::{Args, LiteralOptions},
     error::{AfterTimeout, Error},
-    task::{FNV_BASIS, Task, fnv1a},
+    task::{FNV_BASIS, Scope, Task, fnv1a},
 };
 
 /// One request to a board. Cheap to clone: it owns or shares all that it needs, and knows no board.
@@ -18,6 +18,8 @@ pub struct Call {
     pub(crate) work: Work,
     /// How long it may take from handing it over to its result, if it says so itself.
     pub(crate) limit: Option<Duration>,
+    /// Whose exclusive use of the board it belongs to.
+    pub(crate) lease: Option<u64>,
     /// When that time is up, once it has been handed over.
     pub(crate) deadline: Option<Instant>,
     extensions: Option<Arc<Extension>>,
@@ -26,9 +28,34 @@ pub struct Call {
 /// What is asked of a board.
 #[derive(Clone, Debug)]
 pub(crate) enum Work {
-    Task { task: &'static Task, args: Arc<Args>, via: Option<Via> },
-    Exec { source: Arc<str> },
+    Task {
+        task: &'static Task,
+        args: Arc<Args>,
+        via: Option<Via>,
+    },
+    /// `name` stands for the source in tracebacks.
+    Exec {
+        source: Arc<str>,
+        name: Arc<str>,
+        scope: &'static Scope,
+    },
+    Eval {
+        expression: Arc<str>,
+        scope: &'static Scope,
+    },
     SoftReset,
+    HardReset,
+    /// Having the board for calls with this lease alone.
+    Exclusive {
+        lease: u64,
+    },
+}
+
+impl Work {
+    /// Whether nothing else may be under way meanwhile.
+    pub(crate) fn needs_line_alone(&self) -> bool {
+        matches!(self, Self::SoftReset | Self::HardReset | Self::Exclusive { .. })
+    }
 }
 
 /// How a task that leaves something on the board is called: a function of ours gets the task's index, the number of what
@@ -54,8 +81,14 @@ pub enum CallKind {
     Pull,
     /// Running Python that belongs to no task.
     Exec,
+    /// Evaluating an expression.
+    Eval,
     /// Resetting the interpreter.
     SoftReset,
+    /// Resetting the processor.
+    HardReset,
+    /// Having the board to oneself: answered with anything when that begins.
+    Exclusive,
 }
 
 /// What somebody attached to a call, before what was attached earlier.
@@ -68,9 +101,9 @@ impl Call {
     pub(crate) fn new(work: Work) -> Self {
         let limit = match &work {
             Work::Task { task, .. } => task.timeout,
-            Work::Exec { .. } | Work::SoftReset => None,
+            _ => None,
         };
-        Self { work, limit, deadline: None, extensions: None }
+        Self { work, limit, deadline: None, extensions: None, lease: None }
     }
 
     /// What is asked.
@@ -81,7 +114,10 @@ impl Call {
             Work::Task { via: Some(via), .. } if via.makes => CallKind::Open,
             Work::Task { via: Some(_), .. } => CallKind::Pull,
             Work::Exec { .. } => CallKind::Exec,
+            Work::Eval { .. } => CallKind::Eval,
             Work::SoftReset => CallKind::SoftReset,
+            Work::HardReset => CallKind::HardReset,
+            Work::Exclusive { .. } => CallKind::Exclusive,
         }
     }
 
@@ -91,7 +127,10 @@ impl Call {
         match &self.work {
             Work::Task { task, .. } => task.name,
             Work::Exec { .. } => "exec",
+            Work::Eval { .. } => "eval",
             Work::SoftReset => "soft reset",
+            Work::HardReset => "hard reset",
+            Work::Exclusive { .. } => "exclusive",
         }
     }
 
@@ -106,8 +145,9 @@ impl Call {
     pub fn source(&self) -> Option<&str> {
         match &self.work {
             Work::Task { task, .. } => Some(task.source),
-            Work::Exec { source } => Some(source),
-            Work::SoftReset => None,
+            Work::Exec { source, .. } => Some(source),
+            Work::Eval { expression, .. } => Some(expression),
+            _ => None,
         }
     }
 
@@ -135,8 +175,8 @@ impl Call {
         match &self.work {
             // Asking a generator again would lose what it gave the first time.
             Work::Task { task, via, .. } => task.idempotent && via.is_none(),
-            Work::Exec { .. } => false,
-            Work::SoftReset => true,
+            Work::Exec { .. } | Work::Eval { .. } => false,
+            Work::SoftReset | Work::HardReset | Work::Exclusive { .. } => true,
         }
     }
 
@@ -182,6 +222,12 @@ impl Call {
             next = extension.earlier.as_deref();
         }
         None
+    }
+
+    /// The same call as part of an exclusive use of the board.
+    pub(crate) fn with_lease(mut self, lease: u64) -> Self {
+        self.lease = Some(lease);
+        self
     }
 
     pub(crate) fn task(&self) -> Option<&'static Task> {

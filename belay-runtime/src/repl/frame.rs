@@ -135,7 +135,7 @@ fn length(bytes: &[u8], form: &Form, limits: &Limits) -> Length {
 }
 
 /// What a frame says: a value, an exception as the extension that decoders know, or a refusal.
-fn payload(value: &[u8]) -> Vec<u8> {
+pub(crate) fn payload(value: &[u8]) -> Vec<u8> {
     match value {
         [NO_VALUE, NIL] => REFUSED.to_vec(),
         [NO_VALUE, list @ ..] => {

@@ -17,7 +17,7 @@ pub(super) const END: u8 = 0x04;
 const FOR_CTRL_C: usize = 2;
 
 /// Code to run, and how its answer is recognised.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) id: u64,
     /// Python source without any byte that the REPL acts on.
@@ -43,6 +43,15 @@ pub(crate) enum Expect {
     /// What is printed between two texts that no program prints by chance. Whatever else is open, this answer is found,
     /// and ends what was sent before it.
     Text { open: Vec<u8>, close: Vec<u8> },
+}
+
+/// What is asked of the machine, as a trace keeps it.
+#[derive(Clone, Debug)]
+pub(crate) enum Input {
+    Buffer(usize),
+    Sync,
+    Control(Vec<u8>),
+    Submit(Request),
 }
 
 /// What the board's bytes mean.
@@ -121,6 +130,8 @@ pub(crate) struct Repl {
     /// The last bytes that came while nothing was in flight.
     pub(super) idle_tail: Vec<u8>,
     outgoing: Vec<u8>,
+    /// What was asked and has not been taken into a trace; `None` without one.
+    inputs: Option<Vec<Input>>,
     /// What is to be written begins something new, rather than going on with what credit allows.
     asks: bool,
     pub(super) events: VecDeque<Event>,
@@ -148,6 +159,7 @@ impl Repl {
             searched: 0,
             idle_tail: Vec::new(),
             outgoing: Vec::new(),
+            inputs: None,
             asks: false,
             events: VecDeque::new(),
             syncing: false,
@@ -156,7 +168,24 @@ impl Repl {
         }
     }
 
+    /// Keeps what is asked of it for a trace.
+    pub(crate) fn keep_inputs(&mut self) {
+        self.inputs = Some(Vec::new());
+    }
+
+    /// What has been asked since this was asked last.
+    pub(crate) fn take_inputs(&mut self) -> Vec<Input> {
+        self.inputs.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn note(&mut self, input: impl FnOnce() -> Input) {
+        if let Some(inputs) = &mut self.inputs {
+            inputs.push(input());
+        }
+    }
+
     pub(crate) fn set_buffer(&mut self, bytes: usize) {
+        self.note(|| Input::Buffer(bytes));
         self.buffer = bytes;
     }
 
@@ -168,6 +197,15 @@ impl Repl {
         !pasting && unread + len < self.buffer.saturating_sub(FOR_CTRL_C)
     }
 
+    /// How much credit a paste that is under way has and does not use; `None` if none is.
+    #[cfg(test)]
+    pub(crate) fn unused_credit(&self) -> Option<usize> {
+        match self.flights.front().map(|head| &head.phase) {
+            Some(Phase::Pasting(paste)) => Some(usize::try_from(paste.credit).unwrap_or(0).saturating_sub(FOR_CTRL_C)),
+            _ => None,
+        }
+    }
+
     /// How many received bytes are held back because their meaning is open.
     #[cfg(test)]
     pub(crate) fn held(&self) -> usize {
@@ -176,6 +214,12 @@ impl Repl {
 
     pub(crate) fn is_idle(&self) -> bool {
         self.flights.is_empty()
+    }
+
+    /// Whether the code of this request is still on its way in raw-paste.
+    pub(crate) fn is_pasting(&self, id: u64) -> bool {
+        let pasting = |phase: &Phase| matches!(phase, Phase::Handshake(_) | Phase::Pasting(_) | Phase::Pasted);
+        self.flights.iter().any(|f| f.id == id && pasting(&f.phase))
     }
 
     /// Whether the code of this request has been read by the board and has not answered.
@@ -199,12 +243,14 @@ impl Repl {
 
     /// Sends control bytes that are no request, such as Ctrl-C.
     pub(crate) fn control(&mut self, bytes: &[u8]) {
+        self.note(|| Input::Control(bytes.to_vec()));
         self.asks = true;
         self.outgoing.extend_from_slice(bytes);
     }
 
     /// Waits for the raw REPL's banner from now on. What is in flight goes on until it comes.
     pub(crate) fn sync(&mut self) {
+        self.note(|| Input::Sync);
         self.syncing = true;
         self.outgoing.clear();
         // An interrupt ends a paste; credit that still comes must not send any more of it.
@@ -217,6 +263,7 @@ impl Repl {
 
     /// Sends a request. The caller has made sure that it fits: `takes_plain` or `is_idle`.
     pub(crate) fn submit(&mut self, request: Request) {
+        self.note(|| Input::Submit(request.clone()));
         self.asks = true;
         let Request { id, code, lane, expect } = request;
         let begins = code[..code.len().min(3)].to_vec();

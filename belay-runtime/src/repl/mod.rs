@@ -12,5 +12,5 @@ mod understand;
 pub use frame::Way;
 #[cfg(test)]
 pub(crate) use frame::mark;
-pub(crate) use frame::{FACTOR, Form, MODULUS, REFUSED, check};
-pub(crate) use machine::{Event, Expect, Lane, Repl, Request};
+pub(crate) use frame::{FACTOR, Form, MODULUS, REFUSED, check, payload};
+pub(crate) use machine::{Event, Expect, Input, Lane, Repl, Request};

@@ -7,12 +7,18 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Command, Limits, Opener, Shared, epoch::Epoch, job::Job, wire::Wire};
+use super::{
+    Command, Limits, Opener, Shared, Start, control::Asked, epoch::Epoch, job::Job, queue::Queue, status::State,
+    wire::Wire,
+};
 use crate::{
     board::Learned,
     codec::msgpack,
     error::{AfterTimeout, Result},
+    progress::Under,
     repl::{Event, Repl},
+    task::Scope,
+    trace::Trace,
     transport::{Line, Trust},
 };
 
@@ -25,7 +31,7 @@ pub(super) struct Actor {
     inbox: mpsc::UnboundedReceiver<Command>,
     /// Handles are gone: finish what is queued, then end.
     ending: bool,
-    pub(super) queue: VecDeque<Job>,
+    pub(super) queue: Queue,
     pub(super) flying: VecDeque<Flying>,
     /// What this boot of the board holds; `None` until the board has been greeted, and after any doubt.
     pub(super) epoch: Option<Epoch>,
@@ -33,8 +39,25 @@ pub(super) struct Actor {
     pub(super) ping: Option<u64>,
     /// A request seems to have ended without an answer, and the question did not fit into the board's input yet.
     pub(super) doubtful: bool,
+    /// What the session was asked to do at once, whoever waits.
+    pub(super) asked: Asked,
+    /// The board did not stop when it was told to, and nothing has been heard of it since.
+    pub(super) deaf: bool,
+    /// The number of the last epoch that was spoken to.
+    pub(super) last_epoch: Option<u32>,
+    /// The namespaces that this session has used in that epoch, in the order in which that began.
+    pub(super) scopes: Vec<&'static Scope>,
+    /// The board greets people now: that is no output of a program.
+    pub(super) leaving: bool,
+    /// How long to wait before the line is opened again; nothing at first.
+    pub(super) pause: Duration,
     /// What this board and line have shown themselves to be like.
     pub(super) learned: Learned,
+    /// What another session learned, for as long as it is not known whether it was of this board.
+    pub(super) preloaded: Option<Learned>,
+    trace: Option<Arc<Trace>>,
+    /// What is being sent just now.
+    pub(super) transfer: Option<Under>,
 }
 
 /// A call that has been handed to the board.
@@ -44,9 +67,22 @@ pub(super) struct Flying {
     pub(super) n: u32,
     /// Nobody waits for it any more, or its deadline has passed.
     pub(super) abandoned: bool,
+    /// The program asked for the board to be stopped while this one ran.
+    pub(super) cancelled: bool,
     pub(super) answered: bool,
     /// It ended without an answer; what the board printed as an error.
     pub(super) ended: Option<Vec<u8>>,
+}
+
+impl Flying {
+    pub(super) fn new(job: Job, n: u32) -> Self {
+        Self { job, n, abandoned: false, cancelled: false, answered: false, ended: None }
+    }
+
+    /// Whether the board is to be stopped if it runs this.
+    pub(super) fn is_unwanted(&self) -> bool {
+        self.abandoned || self.cancelled
+    }
 }
 
 /// What `next` saw.
@@ -65,9 +101,9 @@ impl Actor {
         line: Box<dyn Line>,
         opener: Option<Opener>,
         inbox: mpsc::UnboundedReceiver<Command>,
-        trust: Trust,
-        limits: Limits,
+        start: Start,
     ) -> Self {
+        let Start { trust, limits, trace, learned } = start;
         let mut actor = Self {
             shared,
             limits,
@@ -76,12 +112,21 @@ impl Actor {
             trust,
             inbox,
             ending: false,
-            queue: VecDeque::new(),
+            queue: Queue::default(),
             flying: VecDeque::new(),
             epoch: None,
             ping: None,
             doubtful: false,
+            asked: Asked::default(),
+            deaf: false,
+            last_epoch: None,
+            scopes: Vec::new(),
+            leaving: false,
+            pause: Duration::ZERO,
             learned: Learned::nothing(),
+            preloaded: learned,
+            trace,
+            transfer: None,
         };
         actor.take_line(line);
         actor
@@ -89,13 +134,15 @@ impl Actor {
 
     pub(super) fn take_line(&mut self, line: Box<dyn Line>) {
         let repl = Repl::new(super::attach::SMALLEST_BUFFER, msgpack::Limits::default());
-        self.wire = Some(Wire::new(line, repl, Arc::clone(&self.shared.counts)));
+        self.wire = Some(Wire::new(line, repl, Arc::clone(&self.shared.counts), self.trace.clone()));
     }
 
     /// Attaches for the first time.
     pub(super) async fn open(&mut self) -> Result<()> {
         let deadline = Instant::now() + self.limits.open;
-        self.ensure_attached(deadline).await
+        self.ensure_attached(deadline).await?;
+        self.shared.status.enter(State::Ready);
+        Ok(())
     }
 
     pub(super) async fn run(mut self) {
@@ -106,15 +153,19 @@ impl Actor {
             if self.ping.is_none() && self.flying.iter().any(|flying| flying.ended.is_some()) {
                 self.recount().await;
             }
+            self.obey().await;
             self.start_ready().await;
-            if self.ending && self.queue.is_empty() && self.flying.is_empty() {
+            if self.asked.interrupts() {
+                continue;
+            }
+            if (self.ending || self.asked.closes()) && self.queue.is_empty() && self.flying.is_empty() {
                 break;
             }
             let late = self
                 .flying
                 .front()
                 .filter(|f| !f.answered)
-                .map(|f| if f.abandoned { Instant::now() } else { f.job.deadline });
+                .map(|f| if f.is_unwanted() { Instant::now() } else { f.job.deadline });
             match self.next(late).await {
                 Step::Event(event) => self.on_event(event),
                 Step::Changed => {}
@@ -122,22 +173,7 @@ impl Actor {
                 Step::Lost(error) => drop(self.lost(error)),
             }
         }
-        self.leave().await;
-        // The port is free before the output of the session ends.
-        self.wire = None;
-    }
-
-    /// Leaves the board in the REPL for people, as far as it listens.
-    async fn leave(&mut self) {
-        if let Some(wire) = &mut self.wire {
-            wire.repl.control(b"\x02");
-            let until = Instant::now() + Duration::from_millis(100);
-            while matches!(self.next(Some(until)).await, Step::Event(_) | Step::Changed) {
-                if self.wire.as_mut().is_none_or(|wire| wire.repl.outgoing().is_empty()) {
-                    break;
-                }
-            }
-        }
+        self.close().await;
     }
 
     /// Waits for the next thing that concerns the session, at most until `until`. The queue fills and its deadlines are
@@ -157,14 +193,23 @@ impl Actor {
                     Some(wire) => wire.event().await,
                     None => std::future::pending().await,
                 } } => match event {
+                    Ok(Event::Output(bytes)) if self.leaving => drop(bytes),
                     Ok(Event::Output(bytes)) => self.print(bytes),
-                    Ok(event) => return Step::Event(event),
+                    Ok(event) => {
+                        if let Event::Progress { sent, .. } = event {
+                            self.reached(sent);
+                        }
+                        return Step::Event(event);
+                    }
                     Err(error) => return Step::Lost(error),
                 },
                 command = self.inbox.recv(), if !self.ending => {
                     match command {
-                        Some(Command::Call(job)) => self.queue.push_back(job),
+                        Some(Command::Call(job)) => self.queue_up(job),
                         Some(Command::Forget(id)) => self.forget(id),
+                        Some(Command::GiveBack(lease)) => self.queue.give_back(lease),
+                        Some(Command::Interrupt(done)) => self.ask_to_interrupt(done),
+                        Some(Command::Close(done)) => self.ask_to_close(done),
                         None => self.ending = true,
                     }
                     return Step::Changed;
@@ -178,13 +223,30 @@ impl Actor {
         }
     }
 
+    /// Begins to tell how far something that is sent has come.
+    pub(super) fn begin_transfer(&mut self, what: &str, total: usize) {
+        self.transfer = Some(Under::begin(&self.shared.progress, what, total));
+    }
+
+    pub(super) fn reached(&self, bytes: usize) {
+        if let Some(transfer) = &self.transfer {
+            transfer.reached(&self.shared.progress, bytes);
+        }
+    }
+
+    pub(super) fn end_transfer(&mut self) {
+        if let Some(transfer) = self.transfer.take() {
+            transfer.reached(&self.shared.progress, transfer.total());
+        }
+    }
+
     fn print(&self, bytes: Vec<u8>) {
         // Nobody listening is no error.
         let _ = self.shared.output.send(bytes);
     }
 
     fn forget(&mut self, id: u64) {
-        self.queue.retain(|job| job.id != id);
+        drop(self.queue.take(id));
         if let Some(flying) = self.flying.iter_mut().find(|f| f.job.id == id) {
             flying.abandoned = true;
             flying.job.reply = None;
@@ -193,17 +255,14 @@ impl Actor {
 
     /// Tells callers whose deadline has passed; gives back the next deadline.
     fn expire(&mut self, now: Instant) -> Option<Instant> {
-        let mut next: Option<Instant> = None;
-        let mut soonest = |at: Instant| next = Some(next.map_or(at, |next| next.min(at)));
         let port = &self.shared.port;
-        self.queue.retain_mut(|job| {
-            if job.deadline > now {
-                soonest(job.deadline);
-                return true;
-            }
-            job.time_out(port, AfterTimeout::NotSent);
-            false
-        });
+        let unsent = match (&self.wire, self.deaf) {
+            (None, _) => AfterTimeout::Away,
+            (_, true) => AfterTimeout::Deaf,
+            _ => AfterTimeout::NotSent,
+        };
+        let mut next = self.queue.expire(now, port, unsent);
+        let mut soonest = |at: Instant| next = Some(next.map_or(at, |next| next.min(at)));
         for (place, flying) in self.flying.iter_mut().enumerate() {
             if flying.answered || flying.job.reply.is_none() {
                 continue;
@@ -225,9 +284,12 @@ impl Actor {
         self.flying.iter().any(|flying| flying.job.id == id)
     }
 
-    /// Whether nobody waits for this call any more.
-    pub(super) fn is_abandoned(&self, id: u64) -> bool {
-        self.flying.iter().any(|flying| flying.job.id == id && flying.abandoned)
+    /// Whether this request is to be stopped.
+    pub(super) fn is_unwanted(&self, id: u64) -> bool {
+        if !self.is_flying(id) {
+            return self.asked.interrupts();
+        }
+        self.flying.iter().any(|flying| flying.job.id == id && flying.is_unwanted())
     }
 
     pub(super) fn next_id(&self) -> u64 {

@@ -10,7 +10,8 @@ use super::{
     wire::Pace,
 };
 use crate::{
-    agent::{self, Present, Status},
+    agent::{self, Capabilities, Present, Status},
+    board::{Learned, Profile},
     error::{Error, Result},
     exception::Exception,
     repl::{Event, Expect, Lane, Request},
@@ -27,23 +28,20 @@ const FIRST_PATIENCE: Duration = Duration::from_millis(250);
 const LONGEST_PATIENCE: Duration = Duration::from_secs(2);
 /// After what time a Ctrl-A that came with Ctrl-C is taken for lost.
 const SETTLE: Duration = Duration::from_millis(30);
+/// Transfers of so many bytes tell something of a line's rate.
+const LONG_ENOUGH_TO_TIME: usize = 1024;
 const FULL_HEAP_ATTEMPTS: u32 = 2;
 
 impl Actor {
     /// Makes sure that the board listens and holds an agent that takes calls.
     pub(super) async fn ensure_attached(&mut self, deadline: Instant) -> Result<()> {
-        if self.wire.is_none() {
-            let Some(opener) = &self.opener else {
-                return Err(Error::Lost {
-                    port: self.shared.port.clone(),
-                    reason: "only the program that made it can open it again".into(),
-                    source: None,
-                });
-            };
-            let line = opener().await?;
-            self.take_line(line);
-        }
-        match self.resync(deadline).await? {
+        let status = self.resync(deadline).await?;
+        self.settle_in(status, deadline).await
+    }
+
+    /// Sees to it that the agent takes calls: the one that answered, if it suits the line, else a new one.
+    pub(super) async fn settle_in(&mut self, status: Status, deadline: Instant) -> Result<()> {
+        match status {
             Status::Present(present) if present.agent.verifies || self.trust == Trust::Trusted => self.adopt(*present),
             _ => {
                 self.epoch = None;
@@ -57,20 +55,43 @@ impl Actor {
     pub(super) fn adopt(&mut self, present: Present) {
         let known = self.epoch.take();
         let epoch = Epoch::new(present, known);
+        self.learn_of(&epoch.capabilities);
+        let credit = input_credit(&epoch.capabilities);
+        self.note_epoch(epoch.token());
         if let Some(wire) = &mut self.wire {
-            match epoch.capabilities.raw_paste {
-                Some(window) => {
-                    wire.repl.set_buffer(usize::from(window) * 2);
-                    wire.set_pace(None);
-                }
-                None => {
-                    wire.repl.set_buffer(SMALLEST_BUFFER);
-                    wire.set_pace(Some(SLOW));
-                }
-            }
+            wire.repl.set_buffer(credit);
+            wire.set_pace(match epoch.capabilities.raw_paste {
+                Some(_) => None,
+                None => Some(Profile::of(&epoch.capabilities).into()),
+            });
         }
-        *self.shared.capabilities.lock().unwrap_or_else(PoisonError::into_inner) = Some(epoch.capabilities.clone());
         self.epoch = Some(epoch);
+        self.publish();
+    }
+
+    /// Takes up what was learned of this board, and forgets what was learned of another one.
+    fn learn_of(&mut self, board: &Capabilities) {
+        let identity = Learned::identity(board);
+        if let Some(preloaded) = self.preloaded.take_if(|preloaded| preloaded.board == identity) {
+            let turn_time = self.learned.turn_time;
+            self.learned = preloaded;
+            self.learned.turn_time = turn_time.or(self.learned.turn_time);
+        } else if !self.learned.board.is_empty() && self.learned.board != identity {
+            self.learned = Learned::nothing();
+        }
+        self.learned.board = identity;
+    }
+
+    /// Lets everybody see what is known of the board and its line now.
+    pub(super) fn publish(&self) {
+        let Some(epoch) = &self.epoch else { return };
+        let mut board = epoch.capabilities.clone();
+        board.input_credit = input_credit(&board);
+        board.trust = if epoch.verifies() { Trust::Verified } else { Trust::Trusted };
+        board.turn_time = self.learned.turn_time;
+        board.obeys_ctrl_c = self.learned.obeys_ctrl_c;
+        *self.shared.capabilities.lock().unwrap_or_else(PoisonError::into_inner) = Some(board);
+        *self.shared.learned.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.learned.clone());
     }
 
     /// Enters the raw REPL whatever the board is doing, and greets the agent: the answer proves that the board listens
@@ -215,12 +236,18 @@ impl Actor {
         let mut answer = Answer::default();
         let Some(wire) = &mut self.wire else { return Ok(answer) };
         let quiet = quiet + wire.time_to_write(code.len());
+        let (begun, len) = (Instant::now(), code.len());
         wire.repl.submit(Request { id, code, lane, expect });
         loop {
             let heard = self.shared.counts.read().bytes_in;
             match self.step(until.min(Instant::now() + quiet)).await? {
                 Some(Event::Reply { id: of, payload }) if of == id => answer.text = Some(payload),
-                Some(Event::Done { id: of }) if of == id => return Ok(answer),
+                Some(Event::Done { id: of }) if of == id => {
+                    if len >= LONG_ENOUGH_TO_TIME && lane != Lane::Plain {
+                        self.learned.timed_transfer(len, begun.elapsed());
+                    }
+                    return Ok(answer);
+                }
                 Some(Event::Ended { id: of, error }) if of == id => {
                     return match Exception::from_traceback(&error) {
                         Some(exception) if exception.kind() == "MemoryError" => {
@@ -261,6 +288,11 @@ impl Actor {
         while !matches!(self.step(deadline).await?.ok_or_else(|| self.silent(1))?, Event::Banner | Event::Announced) {}
         self.ensure_attached(deadline).await
     }
+}
+
+/// How many bytes may lie unread in a board's input.
+fn input_credit(board: &Capabilities) -> usize {
+    board.raw_paste.map_or(SMALLEST_BUFFER, |window| usize::from(window) * 2)
 }
 
 /// What came of code of ours.

@@ -6,86 +6,132 @@ use tokio::time::Instant;
 
 use super::{
     actor::{Actor, Flying},
+    epoch::scope_key,
     job::Job,
     sealed::Fault,
+    status::Event,
 };
 use crate::{
-    agent::{self, Body, library::FREE},
+    agent::{
+        self, Body,
+        library::{FREE, VALUE},
+    },
     codec::{args::Args, reply},
     error::{Error, Result},
     exception::Exception,
     executor::{Call, Work},
     repl::Request,
-    task::{Kind, Task},
+    task::{Kind, Scope, Task},
 };
-
-/// How many calls are handed to the board before the first of them has answered.
-const MOST_IN_FLIGHT: usize = 16;
 
 /// How many things on the board one call frees.
 const MOST_FREED: usize = 16;
 
 impl Actor {
-    /// Hands over what can be handed over.
+    /// Hands over what can be handed over. A call stays in the queue until it is, so that it can be taken back.
     pub(super) async fn start_ready(&mut self) {
         self.free_dropped();
-        while self.ping.is_none() && !self.doubtful && !self.queue.is_empty() && self.flying.len() < MOST_IN_FLIGHT {
-            if self.epoch.as_ref().is_none_or(|epoch| epoch.locked) && !self.flying.is_empty() {
+        while self.ping.is_none() && !self.doubtful && self.flying.len() < self.limits.in_flight.max(1) {
+            let Some(job) = self.queue.first() else { return };
+            let (id, work) = (job.id, job.call.work.clone());
+            let ready = self.epoch.as_ref().is_some_and(|epoch| !epoch.locked);
+            let alone = self.flying.is_empty();
+            if !alone && (!ready || work.needs_line_alone()) {
                 return;
             }
-            let Some(mut job) = self.queue.pop_front() else { return };
-            let begun = Instant::now();
-            if self.epoch.as_ref().is_none_or(|epoch| epoch.locked) {
-                let deadline = begun + self.limits.recover.max(self.limits.open);
-                if let Err(error) = self.ensure_attached(deadline).await {
-                    job.answer(Err(error));
-                    continue;
-                }
-                job.deadline += begun.elapsed();
-            }
-            match job.call.work.clone() {
-                Work::SoftReset if self.flying.is_empty() => {
-                    let outcome = self.soft_reset().await;
-                    job.answer(outcome.map(|()| Vec::new()));
-                }
-                Work::SoftReset => {
-                    self.queue.push_front(job);
-                    return;
-                }
-                Work::Task { task, args, via } => {
-                    let Some(epoch) = &self.epoch else { return self.queue.push_front(job) };
-                    if via.as_ref().is_some_and(|via| !via.makes && !via.held.is_in(epoch.token())) {
-                        job.gone(&self.shared.port);
-                        continue;
-                    }
-                    if let Some(missing) = epoch.missing(task, via.as_ref()) {
-                        if !self.flying.is_empty() {
-                            return self.queue.push_front(job);
+            if let Work::Exclusive { lease } = work {
+                self.lend(id, lease);
+            } else if !ready {
+                self.reach(Some(id)).await;
+            } else if work.needs_line_alone() {
+                self.restart(id, &work).await;
+            } else {
+                match self.body(id, &work).await {
+                    Some(body) => {
+                        if !self.hand_over(id, body).await {
+                            return;
                         }
-                        let outcome = self.deploy(missing).await;
-                        job.deadline += begun.elapsed();
-                        match outcome {
-                            Ok(()) => self.queue.push_front(job),
-                            Err(error) => job.answer(Err(error)),
-                        }
-                        continue;
                     }
-                    let Some(body) = epoch.call(task, &args, via.as_ref()) else { return self.queue.push_front(job) };
-                    if let Some(via) = via.filter(|via| via.makes) {
-                        via.held.is_made(epoch.token());
-                    }
-                    if let Some(job) = self.hand_over(job, body).await {
-                        return self.queue.push_front(job);
-                    }
-                }
-                Work::Exec { source } => {
-                    let Some(epoch) = &self.epoch else { return self.queue.push_front(job) };
-                    let body = epoch.exec(&source);
-                    if let Some(job) = self.hand_over(job, body).await {
-                        return self.queue.push_front(job);
-                    }
+                    None if alone => {}
+                    // It has to be put on the board first, when nothing else is under way.
+                    None => return,
                 }
             }
+        }
+    }
+
+    /// The request that a call makes, once all that it needs is on the board. `None`: look again what comes next.
+    async fn body(&mut self, id: u64, work: &Work) -> Option<Body> {
+        let epoch = self.epoch.as_ref()?;
+        let (scope, missing) = match work {
+            Work::Task { task, args, via } => {
+                if via.as_ref().is_some_and(|via| !via.makes && !via.held.is_in(epoch.token())) {
+                    self.queue.take(id)?.gone(&self.shared.port);
+                    return None;
+                }
+                match epoch.missing(task, via.as_ref()) {
+                    None => {
+                        let body = epoch.call(task, args, via.as_ref());
+                        if let Some(via) = via.as_ref().filter(|via| via.makes) {
+                            via.held.is_made(epoch.token());
+                        }
+                        self.note_scope(task.scope);
+                        return body;
+                    }
+                    missing => (task.scope, missing),
+                }
+            }
+            Work::Eval { expression, scope } => {
+                let value = epoch.form(&VALUE);
+                let mut args = Args::new();
+                // Ints and text can always be written.
+                let _ = args.push(&scope_key(scope)).and_then(|()| args.push(&**expression));
+                match epoch.call(value, &args, None) {
+                    Some(body) if !epoch.lacks_setup(scope) => return Some(body),
+                    Some(_) => (*scope, None),
+                    None => (*scope, Some(value)),
+                }
+            }
+            Work::Exec { source, name, scope } => {
+                if !epoch.lacks_setup(scope) {
+                    return Some(epoch.exec(source, &harmless(name), scope));
+                }
+                (*scope, None)
+            }
+            Work::SoftReset | Work::HardReset | Work::Exclusive { .. } => return None,
+        };
+        // It has to be put on the board first, when nothing else is under way.
+        if self.flying.is_empty() {
+            self.deploy_for(id, scope, missing).await;
+        }
+        None
+    }
+
+    /// Remembers that a task of this namespace was called.
+    fn note_scope(&mut self, scope: &'static Scope) {
+        let is = |known: &&'static Scope| std::ptr::eq(*known, scope);
+        if is(&&agent::library::LIBRARY) || self.scopes.iter().any(is) {
+            return;
+        }
+        self.scopes.push(scope);
+        let mut scopes = self.shared.scopes();
+        if !scopes.iter().any(is) {
+            scopes.push(scope);
+        }
+    }
+
+    /// Puts on the board what a call needs that waits for it.
+    async fn deploy_for(&mut self, id: u64, scope: &'static Scope, task: Option<&'static Task>) {
+        self.queue.prepare(id);
+        if let Some(job) = self.queue.get_mut(id) {
+            job.deployed = true;
+        }
+        let outcome = self.deploy(scope, task).await;
+        self.queue.prepared();
+        if let Err(error) = outcome
+            && let Some(mut job) = self.queue.take(id)
+        {
+            job.answer(Err(error));
         }
     }
 
@@ -99,51 +145,55 @@ impl Actor {
             let written = some.iter().try_for_each(|&id| args.push(&-i64::from(id)));
             let work = Work::Task { task: epoch.form(&FREE), args: Arc::new(args), via: None };
             if written.is_ok() {
-                self.queue.push_front(Job::unwatched(self.next_id(), Call::new(work), self.limits.call));
+                self.queue.put_back(Job::unwatched(self.next_id(), Call::new(work), self.limits.call));
             }
         }
     }
 
-    /// Sends a call, unless it has to wait for those in flight: then it comes back.
-    async fn hand_over(&mut self, job: Job, body: Body) -> Option<Job> {
-        let (Some(wire), Some(epoch)) = (&mut self.wire, &mut self.epoch) else { return Some(job) };
-        let id = job.id;
+    /// Sends a call; false if it has to wait for those in flight.
+    async fn hand_over(&mut self, id: u64, body: Body) -> bool {
+        let body = self.packed(body);
+        let (Some(wire), Some(epoch)) = (&mut self.wire, &mut self.epoch) else { return false };
         let n = epoch.calls + 1;
         if !epoch.verifies() {
             let code = agent::bare(&body.whole());
-            let Some(lane) = epoch.lane(&wire.repl, code.len()) else { return Some(job) };
+            let Some(lane) = epoch.lane(&wire.repl, code.len()) else { return false };
+            let Some(mut job) = self.queue.take(id) else { return true };
             epoch.calls = n;
             let expect = epoch.answer(n);
             wire.repl.submit(Request { id, code, lane, expect });
-            self.flying.push_back(Flying { job, n, abandoned: false, answered: false, ended: None });
-            return None;
+            self.shared.status.count_call(&mut job);
+            self.flying.push_back(Flying::new(job, n));
+            return true;
         }
         if !self.flying.is_empty() {
-            return Some(job);
+            return false;
         }
+        let Some(mut job) = self.queue.take(id) else { return true };
+        self.shared.status.count_call(&mut job);
         let until = job.deadline;
         let what = job.call.name().to_owned();
-        self.flying.push_back(Flying { job, n, abandoned: false, answered: false, ended: None });
+        self.flying.push_back(Flying::new(job, n));
         let outcome = self.request(id, body, &what, until).await;
         // An interrupt has already told its caller, or put it back into the queue.
-        let mut job = self.flying.pop_front().filter(|flying| flying.job.id == id)?.job;
+        let Some(flying) = self.flying.pop_front_if(|flying| flying.job.id == id) else { return true };
+        let mut job = flying.job;
         match outcome {
             Ok(payload) => {
                 self.note_interrupt(&payload);
                 job.answer(Ok(payload));
             }
-            Err(Fault::Gone) => self.queue.push_front(job),
+            Err(Fault::Gone) => self.queue.put_back(job),
             Err(Fault::Stopped) => {}
-            Err(Fault::Error(Error::OutcomeUnknown { .. })) if job.call.is_idempotent() => self.queue.push_front(job),
+            Err(Fault::Error(Error::OutcomeUnknown { .. })) if job.call.is_idempotent() => self.queue.put_back(job),
             Err(Fault::Error(error)) => job.answer(Err(error)),
         }
-        None
+        true
     }
 
-    /// Puts a task on the board, after the setups of its scope.
-    async fn deploy(&mut self, task: &'static Task) -> Result<()> {
-        let setups = task.scope.setups.iter().filter(|setup| setup.params.is_empty());
-        for one in setups.copied().chain([task]) {
+    /// Puts the setups of a scope on the board, and a task behind them, as far as they are not there yet.
+    async fn deploy(&mut self, scope: &'static Scope, task: Option<&'static Task>) -> Result<()> {
+        for one in own_setups(scope).chain(task) {
             let Some(epoch) = self.epoch.as_ref().filter(|epoch| epoch.index(one).is_none()) else { continue };
             let body = epoch.deployment(one);
             let what = format!("deploying {}", one.name);
@@ -165,6 +215,9 @@ impl Actor {
             if let Some(epoch) = &mut self.epoch {
                 epoch.holds(one, index);
             }
+            self.note_scope(one.scope);
+            self.shared.status.deployments.count();
+            self.shared.status.tell(Event::Deployed { name: one.name.to_owned() });
         }
         Ok(())
     }
@@ -176,4 +229,14 @@ impl Actor {
             epoch.locked = true;
         }
     }
+}
+
+/// The setups that run by themselves before anything else in a namespace.
+pub(super) fn own_setups(scope: &'static Scope) -> impl Iterator<Item = &'static Task> {
+    scope.setups.iter().copied().filter(|setup| setup.params.is_empty())
+}
+
+/// A file's name as it can stand in a literal.
+fn harmless(name: &str) -> String {
+    name.replace(|c: char| c.is_control() || matches!(c, '\'' | '"' | '\\'), "_")
 }

@@ -5,6 +5,7 @@ use std::{
     hash::{BuildHasher, Hasher},
 };
 
+use super::{adhoc::ADHOC, dispatch::own_setups};
 use crate::{
     agent::library::Function,
     agent::{self, Agent, Body, Capabilities, Present, Source},
@@ -56,6 +57,11 @@ impl Epoch {
         self.deployed.insert(identity(task), index);
     }
 
+    /// Whether a setup of this namespace has to run first.
+    pub(super) fn lacks_setup(&self, scope: &'static Scope) -> bool {
+        own_setups(scope).any(|setup| self.index(setup).is_none())
+    }
+
     /// What has to be put on the board before this call, if anything.
     pub(super) fn missing(&self, task: &'static Task, via: Option<&Via>) -> Option<&'static Task> {
         let task = via.is_none_or(|via| via.makes).then_some(task);
@@ -89,12 +95,13 @@ impl Epoch {
 
     /// The body that puts `task` on the board.
     pub(super) fn deployment(&self, task: &Task) -> Body {
-        self.run(Source { text: task.source, scope: scope_key(task.scope), keep: Some((identity(task), task.name)) })
+        let (text, name) = (task.source, task.name);
+        self.run(Source { text, name, scope: scope_key(task.scope), keep: Some(identity(task)) })
     }
 
-    /// The body that runs `source` in the namespace of programs that are no tasks.
-    pub(super) fn exec(&self, source: &str) -> Body {
-        self.run(Source { text: source, scope: 0, keep: None })
+    /// The body that runs a text in a namespace; `name` stands for it in tracebacks.
+    pub(super) fn exec(&self, text: &str, name: &str, scope: &Scope) -> Body {
+        self.run(Source { text, name, scope: scope_key(scope), keep: None })
     }
 
     fn run(&self, source: Source<'_>) -> Body {
@@ -127,9 +134,12 @@ fn identity(task: &Task) -> u64 {
 }
 
 /// What a namespace is known by: where it was written, and what its setups put into it.
-fn scope_key(scope: &Scope) -> u64 {
+pub(super) fn scope_key(scope: &Scope) -> u64 {
     if std::ptr::eq(scope, &agent::library::LIBRARY) {
         return agent::OWN;
+    }
+    if std::ptr::eq(scope, &ADHOC) {
+        return 0;
     }
     let key = fnv1a((scope.place)().as_bytes(), FNV_BASIS);
     scope.setups.iter().fold(key, |key, setup| fnv1a(&setup.hash.to_le_bytes(), key)) >> 2

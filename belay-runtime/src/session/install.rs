@@ -5,9 +5,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{actor::Actor, attach::SLOW, epoch::nonce};
+use super::{
+    actor::Actor,
+    attach::SLOW,
+    epoch::nonce,
+    wire::{Pace, count},
+};
 use crate::{
     agent::{self, ALL_WAYS, Agent, Capabilities, Present, Status},
+    board::Step,
     error::{Error, Result},
     repl::{Expect, Lane},
     transport::Trust,
@@ -47,6 +53,7 @@ impl Actor {
         let verified = !trusted || window.is_none();
         let token = nonce();
         let parts = Agent::choose(&capabilities, verified).parts(&capabilities, token);
+        self.begin_transfer("installing the agent", parts.iter().map(String::len).sum());
         let one_by_one = capabilities.free_heap < HEAP_FOR_ALL_PARTS;
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {
@@ -59,6 +66,7 @@ impl Actor {
                 _ => self.load_parts(&parts, window, deadline).await?,
             };
             if let Some(present) = present.filter(|present| present.epoch == token) {
+                self.end_transfer();
                 self.adopt(present);
                 return Ok(());
             }
@@ -286,6 +294,11 @@ impl Loading {
         self.failures += 1;
         if self.failures > LOADER_FAILURES || Instant::now() >= self.deadline {
             return Ok(true);
+        }
+        count(&actor.shared.counts.resent);
+        if self.failures > 1 {
+            // It may be bursts that are lost.
+            actor.set_pace(Pace::of(Step::SmallChunks, 0));
         }
         actor.clean_prompt(self.deadline).await?;
         Ok(false)

@@ -15,14 +15,32 @@ pub(super) struct Job {
     pub(super) call: Call,
     pub(super) limit: Duration,
     pub(super) deadline: Instant,
+    /// It has been handed to the board before.
+    pub(super) sent: bool,
+    /// Something had to be put on the board for it.
+    pub(super) deployed: bool,
     /// Taken when the answer is given; gone early when the deadline passed and the board is still being stopped.
     pub(super) reply: Option<oneshot::Sender<Result<Vec<u8>>>>,
 }
 
 impl Job {
+    pub(super) fn new(
+        id: u64,
+        call: Call,
+        limit: Duration,
+        deadline: Instant,
+        reply: oneshot::Sender<Result<Vec<u8>>>,
+    ) -> Self {
+        Self { id, call, limit, deadline, sent: false, deployed: false, reply: Some(reply) }
+    }
+
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.reply.as_ref().is_some_and(|reply| !reply.is_closed())
+    }
+
     /// One that nobody waits for.
     pub(super) fn unwatched(id: u64, call: Call, limit: Duration) -> Self {
-        Self { id, call, limit, deadline: Instant::now() + limit, reply: None }
+        Self { id, call, limit, deadline: Instant::now() + limit, sent: false, deployed: false, reply: None }
     }
 
     /// How long after its deadline a caller waits at most for word of the board.
@@ -40,6 +58,11 @@ impl Job {
     pub(super) fn time_out(&mut self, port: &str, board: AfterTimeout) {
         let error =
             Error::TimedOut { what: self.call.name().to_owned(), port: port.to_owned(), limit: self.limit, board };
+        self.answer(Err(error));
+    }
+
+    pub(super) fn cancelled(&mut self, port: &str) {
+        let error = Error::Cancelled { task: self.call.name().to_owned(), port: port.to_owned() };
         self.answer(Err(error));
     }
 

@@ -1,37 +1,52 @@
 //! One board, one owner: a task that has the line to itself, and the handle through which everybody else speaks to it.
 
 mod actor;
+mod adhoc;
 mod attach;
+mod control;
 mod dispatch;
 mod epoch;
+mod exclusive;
+mod fetch;
 mod install;
 mod job;
 mod owner;
+mod queue;
+mod reach;
 mod sealed;
 mod settle;
+mod status;
 mod wire;
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+pub use exclusive::Exclusive;
 pub(crate) use owner::Owner;
-pub use wire::Traffic;
+pub use status::{Event, Events, State, Statistics};
+pub use wire::{Repairs, Traffic};
 
 use crate::{
     agent::Capabilities,
-    error::Result,
+    board::Learned,
+    error::{Error, Result},
     executor::{Call, Executor, Reply, Table, Work},
     output::{CAPACITY, Output},
+    preset::Preset,
+    progress::{Progress, Reporter},
+    task::Scope,
+    trace::Trace,
     transport::{Line, Trust},
 };
 use job::Job;
+use status::Status;
 use wire::Counts;
 
 /// How long the steps of a session may take.
@@ -42,21 +57,33 @@ pub(crate) struct Limits {
     /// One source put on the board, or one setup run.
     pub(crate) deploy: Duration,
     pub(crate) recover: Duration,
+    /// How many calls are handed to the board before the first of them has answered.
+    pub(crate) in_flight: usize,
+}
+
+/// What a session begins with.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) trust: Trust,
+    pub(crate) limits: Limits,
+    pub(crate) trace: Option<Arc<Trace>>,
+    pub(crate) learned: Option<Learned>,
 }
 
 impl Limits {
     pub(crate) const DEFAULT: Self = Self {
-        open: Duration::from_secs(10),
-        call: Duration::from_secs(10),
-        deploy: Duration::from_secs(10),
+        open: Preset::PRODUCTION.open,
+        call: Preset::PRODUCTION.call,
+        deploy: Preset::PRODUCTION.deploy,
         recover: Duration::from_secs(5),
+        in_flight: Preset::PRODUCTION.in_flight,
     };
 
     /// How long `call` may take if it does not say so itself.
     fn of(&self, call: &Call) -> Duration {
         match call.work {
-            Work::SoftReset => self.open,
-            Work::Task { .. } | Work::Exec { .. } => self.call,
+            Work::SoftReset | Work::HardReset => self.open,
+            _ => self.call,
         }
     }
 }
@@ -70,6 +97,13 @@ pub(crate) struct Shared {
     counts: Arc<Counts>,
     output: broadcast::Sender<Vec<u8>>,
     capabilities: Mutex<Option<Capabilities>>,
+    learned: Mutex<Option<Learned>>,
+    progress: Reporter,
+    status: Status,
+    /// The way to the owner of the line for what is no call. It does not keep the owner alive.
+    commands: OnceLock<mpsc::WeakUnboundedSender<Command>>,
+    /// The namespaces whose tasks have been called.
+    scopes: Mutex<Vec<&'static Scope>>,
     held: Arc<Table>,
 }
 
@@ -82,6 +116,11 @@ impl Shared {
             counts: Arc::default(),
             output: broadcast::Sender::new(CAPACITY),
             capabilities: Mutex::new(None),
+            learned: Mutex::new(None),
+            progress: Reporter::new(),
+            status: Status::new(),
+            commands: OnceLock::new(),
+            scopes: Mutex::default(),
             held: Arc::new(Table::new(epoch::nonce())),
         }
     }
@@ -89,6 +128,30 @@ impl Shared {
     /// What the board is called in messages.
     pub(crate) fn port(&self) -> &str {
         &self.port
+    }
+
+    fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Tells the owner of the line what is no call.
+    fn tell(&self, command: Command) -> Result<()> {
+        let commands = self.commands.get().and_then(mpsc::WeakUnboundedSender::upgrade);
+        let told = commands.is_some_and(|commands| commands.send(command).is_ok());
+        told.then_some(()).ok_or_else(|| self.closed())
+    }
+
+    fn closed(&self) -> Error {
+        Error::Closed { port: self.port.clone() }
+    }
+
+    fn scopes(&self) -> MutexGuard<'_, Vec<&'static Scope>> {
+        self.scopes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the board prints from now on; it ends when nobody holds this any more.
+    pub(crate) fn output(&self) -> Output {
+        Output::new(self.output.subscribe())
     }
 
     /// How many calls wait for the board.
@@ -124,11 +187,16 @@ enum Command {
     Call(Job),
     /// Nobody waits for this call any more.
     Forget(u64),
+    /// The exclusive use with this number is over.
+    GiveBack(u64),
+    /// Stop what runs.
+    Interrupt(oneshot::Sender<Result<()>>),
+    Close(oneshot::Sender<Result<()>>),
 }
 
 /// Something that opens the line anew after it was lost.
 pub(crate) type Opener =
-    Box<dyn Fn() -> std::pin::Pin<Box<dyn Future<Output = Result<Box<dyn Line>>> + Send>> + Send + Sync>;
+    Arc<dyn Fn() -> std::pin::Pin<Box<dyn Future<Output = Result<Box<dyn Line>>> + Send>> + Send + Sync>;
 
 impl Session {
     /// Attaches to the board on `line`. The owner of the line ends when the last handle is gone.
@@ -136,12 +204,13 @@ impl Session {
         port: String,
         line: Box<dyn Line>,
         opener: Option<Opener>,
-        trust: Trust,
-        limits: Limits,
+        start: Start,
     ) -> Result<Self> {
+        let limits = start.limits;
         let (commands, inbox) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared::new(port));
-        let mut actor = actor::Actor::new(Arc::clone(&shared), line, opener, inbox, trust, limits);
+        let _ = shared.commands.set(commands.downgrade());
+        let mut actor = actor::Actor::new(Arc::clone(&shared), line, opener, inbox, start);
         actor.open().await?;
         tokio::spawn(actor.run());
         Ok(Self::new(Executor::session(Owner { commands, shared: Arc::clone(&shared), limits }), shared, limits))
@@ -166,6 +235,10 @@ impl Session {
         Self { edit: Some(edit), ..self.clone() }
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     pub(crate) fn executor(&self) -> &Executor {
         &self.executor
     }
@@ -188,31 +261,62 @@ impl Session {
         self.shared.counts.read()
     }
 
+    /// What had to be done again so far because the line lost or changed bytes.
+    #[must_use]
+    pub fn repairs(&self) -> Repairs {
+        self.shared.counts.repairs()
+    }
+
+    /// What the session has learned of its board and line, to be given to [`Builder::learned`](crate::Builder::learned)
+    /// when the same board is opened again; `None` before it has been attached to.
+    #[must_use]
+    pub fn learned(&self) -> Option<Learned> {
+        self.shared.learned.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How far transfers to the board come from now on: tasks, setups and pieces of code that are put on it.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.shared.progress.subscribe()
+    }
+
     /// Everything the board prints from now on, never mixed with replies.
     ///
     /// There may be any number of subscribers, and none of them can hold up a call: one that falls behind is told how
     /// much it missed.
     #[must_use]
     pub fn output(&self) -> Output {
-        Output::new(self.shared.output.subscribe())
+        self.shared.output()
     }
 
-    /// Runs Python on the board, in a namespace of its own that lives as long as this boot of the board.
-    ///
-    /// # Errors
-    /// [`Error::Exception`](crate::Error::Exception) if the code raises, and whatever a call can fail with.
-    pub async fn exec(&self, source: &str) -> Result<()> {
-        let payload = self.carry(Call::new(Work::Exec { source: source.into() })).await?.into_payload();
-        crate::call::check("exec", &payload, None)
+    /// How the session is now.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.shared.status.state()
     }
 
-    /// Resets the interpreter (what Ctrl-D does). Tasks and setups come back by themselves with the next call.
-    ///
-    /// # Errors
-    /// [`Error::TimedOut`](crate::Error::TimedOut) if the board does not come back, [`Error::Lost`](crate::Error::Lost) if the line ended: MicroPython's unix port
-    /// exits instead.
-    pub async fn soft_reset(&self) -> Result<()> {
-        self.carry(Call::new(Work::SoftReset)).await.map(drop)
+    /// How the session is, to wait for changes of it.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<State> {
+        self.shared.status.watch()
+    }
+
+    /// How many calls wait for the board or run on it.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shared.waiting()
+    }
+
+    /// What happens to the session from now on. There may be any number of subscribers, as of [`Session::output`].
+    #[must_use]
+    pub fn events(&self) -> Events {
+        self.shared.status.events()
+    }
+
+    /// What the session has done so far.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.shared.status.read()
     }
 
     /// What handles hold on the board.

@@ -33,12 +33,11 @@ impl Owner {
         let limit = call.limit.unwrap_or_default();
         let mut waiting = Waiting::enter(self)?;
         let (reply, answer) = oneshot::channel();
-        let job = Job { id: waiting.id, call, limit, deadline, reply: Some(reply) };
-        let closed = || Error::Closed { port: self.shared.port.clone() };
-        self.commands.send(Command::Call(job)).map_err(|_| closed())?;
+        let job = Job::new(waiting.id, call, limit, deadline, reply);
+        self.commands.send(Command::Call(job)).map_err(|_| self.shared.closed())?;
         let answer = answer.await;
         waiting.answered = true;
-        answer.map_err(|_| closed())?.map(Reply::new)
+        answer.map_err(|_| self.shared.closed())?.map(Reply::new)
     }
 }
 
@@ -55,6 +54,7 @@ impl<'a> Waiting<'a> {
         let id = owner.shared.next_id.fetch_add(1, Ordering::Relaxed);
         let waiting = Self { owner, id, answered: false };
         if queued >= LONGEST_QUEUE {
+            owner.shared.status.refused.count();
             return Err(Error::Busy { port: owner.shared.port.clone(), waiting: queued });
         }
         Ok(waiting)

@@ -4,17 +4,22 @@
 //! The agent counts the calls that it lets through and keeps the last reply. When anything looks wrong, a greeting
 //! tells whether the request ran: if it did, its reply is written again; if not, the request is sent again.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::actor::{Actor, Step};
-use super::epoch::nonce;
+use super::actor::{Actor, Step as Next};
+use super::{
+    epoch::nonce,
+    wire::{Pace, count},
+};
 use crate::{
     agent::{self, Body, Capabilities, Status},
+    board::Step,
     error::{AfterTimeout, Error},
     exception::Exception,
     repl::{Event, Lane, REFUSED, Request},
+    transport::Trust,
 };
 
 /// How long a board that is not busy takes at most to say something, besides the time of the bytes.
@@ -22,6 +27,12 @@ const PATIENCE: Duration = Duration::from_millis(150);
 /// The slowest line that is reckoned with: 9,600 baud.
 const SLOWEST_BYTE: Duration = Duration::from_micros(1100);
 const MOST_ATTEMPTS: u32 = 50;
+/// How fast a small board undoes compression, in bytes a second: a line that is faster carries sources as they are.
+const INFLATING: u32 = 200_000;
+/// How long a board that is being pasted to gives no credit before something is taken for lost.
+const STARVED: Duration = Duration::from_secs(1);
+/// How often a reply is lost before it is fetched in slices.
+const MOST_REPLIES_LOST: u32 = 3;
 
 /// Why a request has no answer.
 pub(super) enum Fault {
@@ -36,6 +47,15 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         Self::Error(error)
     }
+}
+
+/// What to do about a reply that comes damaged again and again.
+#[derive(Clone, Copy)]
+pub(super) enum Damaged {
+    /// Have it written again: it is short.
+    Repeat,
+    /// Fetch it in slices.
+    Fetch,
 }
 
 /// What became of a request that did not answer.
@@ -56,36 +76,142 @@ struct Attempt {
 }
 
 impl Actor {
-    /// One request with the line to itself, in as many pieces as the board needs.
+    /// One request with the line to itself, sent in the way that the line bears: the board learns what it is asked at
+    /// once, or, if that does not arrive whole, step by step more slowly.
     pub(super) async fn request(&mut self, id: u64, body: Body, what: &str, until: Instant) -> Result<Vec<u8>, Fault> {
+        let body = self.packed(body);
         let whole = body.whole();
-        let raw = match &self.epoch {
-            Some(epoch)
-                if epoch.verifies() && epoch.capabilities.raw_paste.is_none() && whole.len() > self.learned.piece =>
-            {
-                epoch.capabilities.raw_literals
+        if body.is_source() {
+            self.begin_transfer(what, whole.len());
+        }
+        let outcome = self.down_the_ladder(id, body, &whole, what, until).await;
+        self.end_transfer();
+        outcome
+    }
+
+    async fn down_the_ladder(
+        &mut self,
+        id: u64,
+        body: Body,
+        whole: &[u8],
+        what: &str,
+        until: Instant,
+    ) -> Result<Vec<u8>, Fault> {
+        let mut tried: Vec<String> = Vec::new();
+        loop {
+            let epoch = self.epoch.as_ref().ok_or(Fault::Gone)?;
+            let (verifies, window) = (epoch.verifies(), epoch.capabilities.raw_paste);
+            let step = match window {
+                Some(window) if whole.len() + 8 > usize::from(window) * 2 => self.learned.step,
+                None if verifies && whole.len() > self.learned.piece => Step::Pieces,
+                // It fits the board's input: there is nothing to go down.
+                _ => return self.whole(id, whole, what, until, Damaged::Fetch).await,
+            };
+            let begun = Instant::now();
+            let outcome = if step == Step::Pieces {
+                self.in_pieces(id, &body, what, until).await
+            } else {
+                let pace = Pace::of(step, window.unwrap_or(0));
+                self.set_pace(pace);
+                let outcome = self.attempts(id, whole, what, until, Damaged::Fetch, 1).await;
+                self.set_pace(None);
+                outcome
+            };
+            if let Some(answer) = outcome? {
+                if window.is_some() {
+                    self.learned.transfer_was_good();
+                    self.learned.timed_transfer(whole.len(), begun.elapsed());
+                    self.publish();
+                }
+                return Ok(answer);
             }
-            _ => return self.whole(id, &whole, what, until).await,
-        };
+            tried.push(step.to_string());
+            let Some(next) = step.slower() else { return Err(self.never_whole(what, &tried)) };
+            tracing::debug!(port = self.shared.port, what, %step, %next, "a transfer did not arrive whole");
+            self.learned.transfer_was_bad(next);
+            if next == Step::Pieces && !verifies {
+                // Only the agents of verified lines take pieces.
+                self.trust = Trust::Verified;
+                self.epoch = None;
+                return Err(Fault::Gone);
+            }
+            // The greeting that comes with it proves that nothing of the attempt is still on its way.
+            match self.resync(until.max(Instant::now() + self.limits.recover)).await? {
+                Status::Present(present) => self.adopt(*present),
+                Status::Absent => {
+                    self.epoch = None;
+                    return Err(Fault::Gone);
+                }
+            }
+        }
+    }
+
+    pub(super) fn set_pace(&mut self, pace: Option<Pace>) {
+        if let Some(wire) = &mut self.wire {
+            wire.set_pace(pace);
+        }
+    }
+
+    async fn in_pieces(&mut self, id: u64, body: &Body, what: &str, until: Instant) -> Result<Option<Vec<u8>>, Fault> {
+        let raw = self.epoch.as_ref().is_some_and(|epoch| epoch.capabilities.raw_literals);
         let (long, last) = body.in_pieces();
         let mut rest = long.as_slice();
         while !rest.is_empty() {
             let (piece, after) = rest.split_at(self.learned.piece.min(rest.len()));
             let request = agent::piece(piece, rest.len() == long.len(), raw);
             let id = self.next_id();
-            let answer = self.whole(id, &request, what, until).await?;
+            let Some(answer) = self.attempts(id, &request, what, until, Damaged::Repeat, MOST_ATTEMPTS).await? else {
+                return Ok(None);
+            };
             if Exception::from_reply(&answer).is_some() {
                 // The heap may be full.
-                return Ok(answer);
+                return Ok(Some(answer));
             }
             rest = after;
+            self.reached(long.len() - rest.len());
         }
-        self.whole(id, &last, what, until).await
+        self.attempts(id, &last, what, until, Damaged::Fetch, MOST_ATTEMPTS).await
     }
 
-    async fn whole(&mut self, id: u64, body: &[u8], what: &str, until: Instant) -> Result<Vec<u8>, Fault> {
-        let (mut again, mut refused) = (false, false);
+    /// A request in one, tried until it is known to have arrived.
+    pub(super) async fn whole(
+        &mut self,
+        id: u64,
+        body: &[u8],
+        what: &str,
+        until: Instant,
+        damaged: Damaged,
+    ) -> Result<Vec<u8>, Fault> {
+        let outcome = self.attempts(id, body, what, until, damaged, MOST_ATTEMPTS).await?;
+        outcome.ok_or_else(|| self.never_whole(what, &["one write".into()]))
+    }
+
+    /// A request in one, with so many attempts as long as it is known not to have run. `None`: it did not run, because
+    /// all of them were damaged on the way.
+    async fn attempts(
+        &mut self,
+        id: u64,
+        body: &[u8],
+        what: &str,
+        until: Instant,
+        damaged: Damaged,
+        attempts: u32,
+    ) -> Result<Option<Vec<u8>>, Fault> {
+        let (mut again, mut refused, mut replies_lost) = (false, false, 0);
+        let mut sent = 0;
         for _ in 0..MOST_ATTEMPTS {
+            if !again && sent >= attempts {
+                return Ok(None);
+            }
+            let counts = Arc::clone(&self.shared.counts);
+            if again {
+                count(&counts.fetched_again);
+            } else {
+                sent += 1;
+                if sent > 1 {
+                    count(&counts.resent);
+                }
+            }
             let epoch = self.epoch.as_ref().ok_or(Fault::Gone)?;
             let n = epoch.calls + 1;
             let code = match (again, epoch.verifies()) {
@@ -103,13 +229,16 @@ impl Actor {
                 return Err(self.stop(id, what, until).await);
             }
             if let Some(answer) = attempt.answer {
-                self.learned.line_was_good();
+                self.learned.piece_was_good();
                 if let Some(epoch) = &mut self.epoch {
                     epoch.calls = n;
                 }
-                return Ok(answer);
+                return Ok(Some(answer));
             }
-            self.learned.line_was_bad();
+            self.learned.piece_was_bad();
+            if attempt.refused {
+                count(&counts.refused);
+            }
             // A damaged request is refused once; one that is refused again meets an agent that waits for a greeting.
             if attempt.refused && !std::mem::replace(&mut refused, true) {
                 again = false;
@@ -120,8 +249,15 @@ impl Actor {
                 Fate::Ran => true,
                 Fate::DidNotRun => false,
             };
+            replies_lost += u32::from(again);
+            if let (Damaged::Fetch, MOST_REPLIES_LOST.., Some(epoch)) = (damaged, replies_lost, &mut self.epoch)
+                && epoch.verifies()
+            {
+                epoch.calls = n;
+                return self.fetch(id, what, until).await.map(Some);
+            }
         }
-        Err(self.protocol(format!("{what}: {MOST_ATTEMPTS} attempts were damaged on the way")).into())
+        Ok(None)
     }
 
     fn send(&mut self, attempt: &mut Attempt, code: Vec<u8>) -> Result<(), Fault> {
@@ -143,13 +279,20 @@ impl Actor {
         let silent = self.shared.counts.read().bytes_in + 2;
         let mut heard = silent;
         loop {
-            let wake = if verifies { until.min(Instant::now() + patience) } else { until };
+            let pasting = self.wire.as_ref().is_some_and(|wire| wire.repl.is_pasting(attempt.id));
+            let wake = match (pasting, verifies) {
+                (true, _) => until.min(Instant::now() + patience.max(STARVED)),
+                (false, true) => until.min(Instant::now() + patience),
+                (false, false) => until,
+            };
             match self.next(Some(wake)).await {
-                Step::Changed if self.is_abandoned(attempt.id) => return Ok(true),
-                Step::Changed => {}
-                Step::TimeUp if Instant::now() >= until => return Ok(true),
-                Step::TimeUp if attempt.answer.is_some() || attempt.refused => return Ok(false),
-                Step::TimeUp => {
+                Next::Changed if self.is_unwanted(attempt.id) => return Ok(true),
+                Next::Changed => {}
+                Next::TimeUp if Instant::now() >= until => return Ok(true),
+                Next::TimeUp if attempt.answer.is_some() || attempt.refused => return Ok(false),
+                // The board gives no credit, or does not see the end: something of it was lost.
+                Next::TimeUp if pasting => return Ok(false),
+                Next::TimeUp => {
                     let running = self.wire.as_ref().is_some_and(|wire| wire.repl.is_running(attempt.id));
                     let before = std::mem::replace(&mut heard, self.shared.counts.read().bytes_in);
                     match (running, attempt.ping) {
@@ -161,25 +304,25 @@ impl Actor {
                         (true, _) => {}
                     }
                 }
-                Step::Lost(error) => return Err(self.lost(error).into()),
-                Step::Event(Event::Reply { id, payload }) if id == attempt.id => {
+                Next::Lost(error) => return Err(self.lost(error).into()),
+                Next::Event(Event::Reply { id, payload }) if id == attempt.id => {
                     attempt.refused = payload == REFUSED;
                     attempt.answer = (!attempt.refused).then_some(payload);
                 }
-                Step::Event(Event::Done { id }) => {
+                Next::Event(Event::Done { id }) => {
                     let last = attempt.ping.unwrap_or(attempt.id);
                     if id == last {
                         return Ok(false);
                     }
                 }
-                Step::Event(Event::Ended { id, error }) if id == attempt.id => attempt.ended = Some(error),
-                Step::Event(Event::Suspect { .. }) if attempt.ping.is_none() => self.ping_behind(attempt, false),
-                Step::Event(Event::Echo { .. }) => {
+                Next::Event(Event::Ended { id, error }) if id == attempt.id => attempt.ended = Some(error),
+                Next::Event(Event::Suspect { .. }) if attempt.ping.is_none() => self.ping_behind(attempt, false),
+                Next::Event(Event::Echo { .. }) => {
                     self.epoch = None;
                     return Err(Fault::Gone);
                 }
-                Step::Event(Event::RawPaste { window: None, .. }) => return Ok(false),
-                Step::Event(_) => {}
+                Next::Event(Event::RawPaste { window: None, .. }) => return Ok(false),
+                Next::Event(_) => {}
             }
         }
     }
@@ -253,11 +396,24 @@ impl Actor {
                 AfterTimeout::Interrupting
             }
         };
+        if self.asked.interrupts() {
+            return Fault::Error(Error::Cancelled { task: what.to_owned(), port });
+        }
         Fault::Error(Error::TimedOut { what: what.to_owned(), port, limit, board })
     }
 
-    fn protocol(&self, reason: String) -> Error {
-        Error::Protocol { port: self.shared.port.clone(), reason }
+    /// A source as it travels best on this line.
+    pub(super) fn packed(&self, body: Body) -> Body {
+        let pays = self.learned.rate.is_none_or(|rate| rate < INFLATING);
+        match &self.epoch {
+            Some(epoch) if pays => body.packed(&epoch.capabilities),
+            _ => body,
+        }
+    }
+
+    fn never_whole(&self, what: &str, tried: &[String]) -> Fault {
+        let reason = format!("{what} was damaged on the way each time (tried {}): check the cable", tried.join(", "));
+        Error::Protocol { port: self.shared.port.clone(), reason }.into()
     }
 
     fn unknown(&self, what: &str, reason: &str) -> Error {

@@ -7,6 +7,8 @@ use tokio::time::Instant;
 use super::{
     actor::{Actor, Flying},
     epoch::nonce,
+    status::{Event as Happened, State},
+    wire::count,
 };
 use crate::{
     agent::{self, Status},
@@ -56,6 +58,8 @@ impl Actor {
     fn on_reply(&mut self, id: u64, payload: Vec<u8>) {
         let Some(at) = self.flying.iter().position(|f| f.job.id == id) else { return };
         if payload == REFUSED {
+            count(&self.shared.counts.refused);
+            count(&self.shared.counts.resent);
             // An interrupt that nobody asked for: greet the agent, then send this one again.
             if let Some(epoch) = &mut self.epoch {
                 epoch.locked = true;
@@ -72,9 +76,11 @@ impl Actor {
     }
 
     /// Puts a call that certainly did not run back to where it came from.
-    fn again(&mut self, flying: Flying) {
-        if !flying.abandoned {
-            self.queue.push_front(flying.job);
+    fn again(&mut self, mut flying: Flying) {
+        if flying.cancelled {
+            flying.job.cancelled(&self.shared.port);
+        } else if !flying.abandoned {
+            self.queue.put_back(flying.job);
         }
     }
 
@@ -98,20 +104,26 @@ impl Actor {
 
     /// Finds out what became of calls that have ended without an answer.
     pub(super) async fn recount(&mut self) {
+        self.shared.status.enter(State::Recovering);
         let until = Instant::now() + self.limits.recover;
         match self.resync(until).await {
             Ok(status) => {
+                self.deaf = false;
                 let flying = std::mem::take(&mut self.flying);
                 self.settle(flying, &status);
                 match status {
                     Status::Present(present) if present.agent.verifies || self.trust == Trust::Trusted => {
                         self.adopt(*present);
+                        self.shared.status.enter(State::Ready);
                     }
                     _ => self.epoch = None,
                 }
             }
+            // What is known of the calls then is known from `lost`.
+            Err(Error::Lost { .. }) => {}
             Err(_) => {
                 self.epoch = None;
+                self.deaf = true;
                 self.doubt();
             }
         }
@@ -120,8 +132,10 @@ impl Actor {
     /// Stops the call that runs, and finds out what became of it and of those behind it.
     pub(super) async fn interrupt(&mut self) {
         if let Some(first) = self.flying.front_mut() {
-            first.abandoned = true;
+            first.abandoned |= !first.cancelled;
         }
+        self.shared.status.interrupts.count();
+        self.shared.status.tell(Happened::Interrupted);
         self.recount().await;
     }
 
@@ -151,14 +165,16 @@ impl Actor {
             if flying.abandoned {
                 let board = if ran { AfterTimeout::Stopped } else { AfterTimeout::NotSent };
                 flying.job.time_out(&self.shared.port, board);
+            } else if flying.cancelled {
+                flying.job.cancelled(&self.shared.port);
             } else if !ran && flying.ended.as_ref().is_none_or(|error| is_name_error(error)) {
-                self.queue.push_front(flying.job);
+                self.queue.put_back(flying.job);
             } else if let Some(exception) = flying.ended.as_ref().and_then(|e| Exception::from_traceback(e)) {
                 // The agent could not even report it: the heap is full, or the call text itself was refused.
                 let task = flying.job.call.name().to_owned();
                 flying.job.answer(Err(Error::Exception { task, exception: Box::new(exception) }));
             } else if flying.job.call.is_idempotent() {
-                self.queue.push_front(flying.job);
+                self.queue.put_back(flying.job);
             } else {
                 flying
                     .job
@@ -175,8 +191,10 @@ impl Actor {
             if flying.answered {
             } else if flying.abandoned {
                 flying.job.time_out(&self.shared.port, AfterTimeout::Interrupting);
+            } else if flying.cancelled {
+                flying.job.unknown(&self.shared.port, "the board was told to stop and has not answered");
             } else if flying.job.call.is_idempotent() {
-                self.queue.push_front(flying.job);
+                self.queue.put_back(flying.job);
             } else {
                 flying.job.unknown(&self.shared.port, "the board no longer answers as it should");
             }
@@ -193,12 +211,15 @@ impl Actor {
     pub(super) fn lost(&mut self, error: io::Error) -> Error {
         self.wire = None;
         self.epoch = None;
+        self.deaf = false;
+        self.shared.status.tell(Happened::Lost { reason: error.to_string() });
+        self.shared.status.enter(State::Lost);
         self.ping = None;
         self.doubtful = false;
         for mut flying in std::mem::take(&mut self.flying).into_iter().rev() {
             if flying.answered {
-            } else if flying.job.call.is_idempotent() && !flying.abandoned {
-                self.queue.push_front(flying.job);
+            } else if flying.job.call.is_idempotent() && !flying.is_unwanted() {
+                self.queue.put_back(flying.job);
             } else {
                 flying.job.unknown(&self.shared.port, &format!("the line was lost: {error}"));
             }
@@ -210,7 +231,7 @@ impl Actor {
     pub(super) fn late_event(&mut self, event: Event) {
         match event {
             Event::Reply { id, payload } => {
-                let ours = self.flying.front().is_some_and(|f| f.job.id == id && f.abandoned);
+                let ours = self.flying.front().is_some_and(|f| f.job.id == id && f.is_unwanted());
                 let interrupted = Exception::from_reply(&payload).is_some_and(|e| e.kind() == "KeyboardInterrupt");
                 // What the interrupt did to a call is told by the agent's count.
                 if !interrupted && (!ours || payload != REFUSED) {

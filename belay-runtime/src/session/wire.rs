@@ -18,7 +18,9 @@ use tokio::{
 };
 
 use crate::{
+    board::{Profile, Step},
     repl::{Event, Repl},
+    trace::Trace,
     transport::Line,
 };
 
@@ -29,6 +31,9 @@ pub(crate) struct Counts {
     bytes_in: AtomicU64,
     writes: AtomicU64,
     turns: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    pub(crate) resent: AtomicU64,
+    pub(crate) fetched_again: AtomicU64,
     /// Whether the last thing that happened was a read.
     reading: AtomicBool,
 }
@@ -47,6 +52,22 @@ pub struct Traffic {
     pub turns: u64,
 }
 
+/// What a session had to do again because its line lost or changed bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Repairs {
+    /// Requests that the board refused because they arrived damaged, or because an interrupt had come between.
+    pub refused: u64,
+    /// Requests that were sent again, with proof that they had not run.
+    pub resent: u64,
+    /// Replies that were written again because they arrived damaged: their requests ran once.
+    pub fetched_again: u64,
+}
+
+/// One more of what is counted.
+pub(crate) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
 impl Counts {
     pub(crate) fn read(&self) -> Traffic {
         Traffic {
@@ -54,6 +75,14 @@ impl Counts {
             bytes_in: self.bytes_in.load(Ordering::Relaxed),
             writes: self.writes.load(Ordering::Relaxed),
             turns: self.turns.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn repairs(&self) -> Repairs {
+        Repairs {
+            refused: self.refused.load(Ordering::Relaxed),
+            resent: self.resent.load(Ordering::Relaxed),
+            fetched_again: self.fetched_again.load(Ordering::Relaxed),
         }
     }
 
@@ -89,6 +118,7 @@ pub(crate) struct Wire {
     line: Box<dyn Line>,
     pub(crate) repl: Repl,
     counts: Arc<Counts>,
+    trace: Option<Arc<Trace>>,
     unflushed: bool,
     pace: Option<Pace>,
     /// Nothing is written before this.
@@ -102,9 +132,29 @@ pub(crate) struct Pace {
     pub(crate) every: Duration,
 }
 
+impl Pace {
+    /// The pace of a step of raw-paste; `None`: as fast as there is credit.
+    pub(crate) fn of(step: Step, window: u16) -> Option<Self> {
+        match step {
+            Step::HalfChunks => Some(Self { bytes: usize::from(window / 2).max(32), every: Duration::from_millis(5) }),
+            Step::SmallChunks => Some(Self { bytes: 32, every: Duration::from_millis(10) }),
+            Step::RawPaste | Step::Pieces => None,
+        }
+    }
+}
+
+impl From<&Profile> for Pace {
+    fn from(profile: &Profile) -> Self {
+        Self { bytes: profile.chunk, every: profile.every }
+    }
+}
+
 impl Wire {
-    pub(crate) fn new(line: Box<dyn Line>, repl: Repl, counts: Arc<Counts>) -> Self {
-        Self { line, repl, counts, unflushed: false, pace: None, gap: Box::pin(sleep(Duration::ZERO)) }
+    pub(crate) fn new(line: Box<dyn Line>, mut repl: Repl, counts: Arc<Counts>, trace: Option<Arc<Trace>>) -> Self {
+        if trace.is_some() {
+            repl.keep_inputs();
+        }
+        Self { line, repl, counts, trace, unflushed: false, pace: None, gap: Box::pin(sleep(Duration::ZERO)) }
     }
 
     /// Writes no faster than this from now on.
@@ -153,7 +203,11 @@ impl Wire {
             }
             let outgoing = self.repl.outgoing();
             tracing::trace!(target: "belay::line", to_board = %outgoing[..n].escape_ascii());
-            outgoing.drain(..n);
+            let wrote: Vec<u8> = outgoing.drain(..n).collect();
+            if let Some(trace) = &self.trace {
+                self.repl.take_inputs().iter().for_each(|input| trace.input(input));
+                trace.wrote(&wrote);
+            }
             self.counts.wrote(n, self.repl.take_asks());
             self.unflushed = true;
         }
@@ -173,6 +227,10 @@ impl Wire {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the other end closed the line")));
         }
         tracing::trace!(target: "belay::line", from_board = %bytes.escape_ascii());
+        if let Some(trace) = &self.trace {
+            self.repl.take_inputs().iter().for_each(|input| trace.input(input));
+            trace.came(bytes);
+        }
         self.counts.got(bytes.len());
         self.repl.receive(bytes);
         Poll::Ready(Ok(()))

@@ -10,6 +10,8 @@ use tokio::{
     net::TcpStream,
 };
 
+pub(crate) use serial::Usb;
+
 use crate::error::{Error, Result};
 
 /// Something that carries bytes to a board and back.
@@ -23,6 +25,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + ?Sized> Line for T {}
 pub(crate) struct Opened {
     pub(crate) line: Box<dyn Line>,
     pub(crate) trust: Trust,
+    /// By what the board can be found again.
+    pub(crate) board: Option<Usb>,
 }
 
 /// Whether bytes can be lost or changed between the host and the board without anybody noticing.
@@ -51,6 +55,16 @@ pub(crate) async fn open(spec: &str) -> Result<Opened> {
     Ok(Opened { trust: said.unwrap_or(opened.trust), ..opened })
 }
 
+/// Opens the line to the same board anew.
+pub(crate) async fn open_again(spec: &str, board: Option<&Usb>) -> Result<Box<dyn Line>> {
+    let (rest, _) = take_trust(spec)?;
+    let opened = match board {
+        Some(board) => serial::open_again(&rest, board)?,
+        None => open_line(&rest).await?,
+    };
+    Ok(opened.line)
+}
+
 /// Takes `trust=…` out of a spec's options.
 fn take_trust(spec: &str) -> Result<(String, Option<Trust>)> {
     let Some((base, options)) = spec.split_once('?') else { return Ok((spec.to_owned(), None)) };
@@ -69,11 +83,11 @@ fn take_trust(spec: &str) -> Result<(String, Option<Trust>)> {
 }
 
 async fn open_line(spec: &str) -> Result<Opened> {
-    let trusted = |line| Ok(Opened { line, trust: Trust::Trusted });
+    let trusted = |line| Ok(Opened { line, trust: Trust::Trusted, board: None });
     if let Some(board) = spec.strip_prefix("sim:") {
         let noisy = ["drop=", "flip=", "double="].iter().any(|option| board.contains(option));
         let trust = if noisy { Trust::Verified } else { Trust::Trusted };
-        return Ok(Opened { line: simulated(spec, board).await?, trust });
+        return Ok(Opened { line: simulated(spec, board).await?, trust, board: None });
     }
     if let Some(address) = spec.strip_prefix("tcp://") {
         let stream = TcpStream::connect(address)

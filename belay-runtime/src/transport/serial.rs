@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_serial::{ErrorKind, SerialPortBuilderExt, SerialPortType, SerialStream};
+use tokio_serial::{ErrorKind, SerialPortBuilderExt, SerialPortInfo, SerialPortType, SerialStream, UsbPortInfo};
 
 use super::{Opened, Trust, failed};
 use crate::error::Result;
@@ -16,7 +16,24 @@ use crate::error::Result;
 const DEFAULT_BAUD: u32 = 115_200;
 
 pub(super) fn open(spec: &str) -> Result<Opened> {
-    let (path, baud) = match spec.split_once("?baud=") {
+    let (path, baud) = path_and_baud(spec)?;
+    open_path(spec, path, baud)
+}
+
+/// Opens the port that this board is on now: boards that are plugged in anew may come back under another name.
+pub(super) fn open_again(spec: &str, board: &Usb) -> Result<Opened> {
+    let (path, baud) = path_and_baud(spec)?;
+    let found = board.find(path, &tokio_serial::available_ports().unwrap_or_default());
+    let path = found.ok_or_else(|| {
+        let reason =
+            format!("no port has the USB device with serial number {}. Is it plugged in?", board.serial_number);
+        failed(spec, reason, io::ErrorKind::NotFound.into())
+    })?;
+    open_path(spec, &path, baud)
+}
+
+fn path_and_baud(spec: &str) -> Result<(&str, u32)> {
+    Ok(match spec.split_once("?baud=") {
         Some((path, baud)) => (
             path,
             baud.parse().map_err(|_| {
@@ -24,7 +41,10 @@ pub(super) fn open(spec: &str) -> Result<Opened> {
             })?,
         ),
         None => (spec, DEFAULT_BAUD),
-    };
+    })
+}
+
+fn open_path(spec: &str, path: &str, baud: u32) -> Result<Opened> {
     // DTR and RTS stay as the operating system sets them at opening: on a board with a USB-UART bridge any other
     // order resets it or leaves it in the bootloader, and a pseudo-terminal has no such lines at all.
     let port = tokio_serial::new(path, baud).open_native_async().map_err(|e| {
@@ -35,7 +55,54 @@ pub(super) fn open(spec: &str) -> Result<Opened> {
         };
         failed(spec, remedy(kind, &e.to_string()), io::Error::new(kind, e))
     })?;
-    Ok(Opened { line: Box::new(Port(port)), trust: trust(path) })
+    let usb = usb_of(path, &tokio_serial::available_ports().unwrap_or_default());
+    let trust = trust(usb.as_ref());
+    Ok(Opened { line: Box::new(Port(port)), trust, board: usb.and_then(Usb::of) })
+}
+
+/// A USB device that can be told from all others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Usb {
+    vendor: u16,
+    product: u16,
+    serial_number: String,
+}
+
+impl Usb {
+    fn of(port: UsbPortInfo) -> Option<Self> {
+        // Some devices have one that says nothing.
+        let serial_number = port.serial_number.filter(|number| !number.trim().is_empty())?;
+        Some(Self { vendor: port.vid, product: port.pid, serial_number })
+    }
+
+    /// The port that the device is on; `before` if it is still on that one, because a device may have several.
+    fn find(&self, before: &str, ports: &[SerialPortInfo]) -> Option<String> {
+        let mut here: Vec<&str> = ports
+            .iter()
+            .filter(|port| match &port.port_type {
+                SerialPortType::UsbPort(usb) => Self::of(usb.clone()).as_ref() == Some(self),
+                _ => false,
+            })
+            .map(|port| port.port_name.as_str())
+            .collect();
+        here.sort_unstable();
+        let same = here.iter().any(|name| same_port(name, before)).then(|| before.to_owned());
+        same.or_else(|| here.first().map(|name| (*name).to_owned()))
+    }
+}
+
+/// Whether both name one port: systems list ports by their own names, programs may use links to them.
+fn same_port(a: &str, b: &str) -> bool {
+    a == b || matches!((std::fs::canonicalize(a), std::fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+/// The USB device behind a port.
+fn usb_of(path: &str, ports: &[SerialPortInfo]) -> Option<UsbPortInfo> {
+    let port = ports.iter().find(|port| same_port(&port.port_name, path))?;
+    match &port.port_type {
+        SerialPortType::UsbPort(usb) => Some(usb.clone()),
+        _ => None,
+    }
 }
 
 /// USB vendors whose devices carry a UART behind them: what they deliver is not what the board sent, only what arrived.
@@ -49,11 +116,9 @@ const BRIDGES: [(u16, &str); 5] = [
 
 /// A board's own USB is checked and acknowledged down to the last packet; behind a bridge, or on a port of which nothing
 /// is known, there may be a UART that loses bytes.
-fn trust(path: &str) -> Trust {
-    let ports = tokio_serial::available_ports().unwrap_or_default();
-    let usb = ports.into_iter().find(|port| port.port_name == path).map(|port| port.port_type);
+fn trust(usb: Option<&UsbPortInfo>) -> Trust {
     match usb {
-        Some(SerialPortType::UsbPort(usb)) if BRIDGES.iter().all(|(vendor, _)| *vendor != usb.vid) => Trust::Trusted,
+        Some(usb) if BRIDGES.iter().all(|(vendor, _)| *vendor != usb.vid) => Trust::Trusted,
         _ => Trust::Verified,
     }
 }
@@ -96,5 +161,51 @@ fn remedy(kind: io::ErrorKind, reason: &str) -> String {
             format!("{reason}. This machine has {seen}")
         }
         _ => reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn port(name: &str, vid: u16, serial_number: Option<&str>) -> SerialPortInfo {
+        let usb = UsbPortInfo {
+            vid,
+            pid: 5,
+            serial_number: serial_number.map(str::to_owned),
+            manufacturer: None,
+            product: None,
+        };
+        SerialPortInfo { port_name: name.to_owned(), port_type: SerialPortType::UsbPort(usb) }
+    }
+
+    #[test]
+    fn a_board_is_found_by_its_serial_number_whatever_its_port_is_called() {
+        let ports = [
+            port("COM1", 0x2e8a, Some("E66")),
+            port("COM7", 0x2e8a, Some("E77")),
+            port("COM8", 0x2e8a, Some("E77")),
+            port("COM9", 0x10c4, Some("E77")),
+            port("COM10", 0x2e8a, None),
+            SerialPortInfo { port_name: "COM11".to_owned(), port_type: SerialPortType::Unknown },
+        ];
+        let board = Usb::of(usb_of("COM7", &ports).unwrap()).unwrap();
+        assert_eq!(board.find("COM7", &ports), Some("COM7".to_owned()));
+        assert_eq!(board.find("COM8", &ports), Some("COM8".to_owned()), "its other port");
+        assert_eq!(board.find("COM1", &ports), Some("COM7".to_owned()), "another board has its old name");
+        assert_eq!(board.find("COM7", &ports[..1]), None, "not there");
+    }
+
+    #[test]
+    fn a_device_without_a_serial_number_has_no_identity() {
+        for number in [None, Some(""), Some(" ")] {
+            assert_eq!(usb_of("COM1", &[port("COM1", 1, number)]).and_then(Usb::of), None);
+        }
+    }
+
+    #[test]
+    fn behind_a_bridge_nothing_is_trusted() {
+        let of = |vid| trust(usb_of("COM1", &[port("COM1", vid, None)]).as_ref());
+        assert_eq!((of(0x2e8a), of(0x10c4), trust(None)), (Trust::Trusted, Trust::Verified, Trust::Verified));
     }
 }

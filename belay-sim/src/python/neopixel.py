@@ -3,6 +3,9 @@ from _machine_pin import _name
 
 
 class NeoPixel:
+    # Green comes first.
+    ORDER = (1, 0, 2, 3)
+
     def __init__(self, pin, n, bpp=3, timing=1):
         self.pin = pin
         self.n = n
@@ -14,10 +17,10 @@ class NeoPixel:
 
     def __setitem__(self, i, v):
         for k in range(self.bpp):
-            self.buf[i * self.bpp + k] = v[k]
+            self.buf[i * self.bpp + self.ORDER[k]] = v[k]
 
     def __getitem__(self, i):
-        return tuple(self.buf[i * self.bpp : (i + 1) * self.bpp])
+        return tuple(self.buf[i * self.bpp + self.ORDER[k]] for k in range(self.bpp))
 
     def fill(self, v):
         for i in range(self.n):

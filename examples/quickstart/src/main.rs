@@ -51,7 +51,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let sensor = Device::open(&port).await?;
     let mut printed = sensor.session().output();
     if let Some(board) = sensor.session().capabilities() {
-        println!("connected to {board} on {port}");
+        println!("connected to {} {} on {port}", board.implementation, board.version);
     }
 
     let characters = sensor.greet("Rust").await?;

@@ -2,10 +2,12 @@
 
 use std::{
     collections::HashMap,
+    future::poll_fn,
+    pin::pin,
     time::{Duration, Instant},
 };
 
-use belay::{Device, Error, Traffic};
+use belay::{Device, Error, Stream as _, Traffic};
 use serde_bytes::Bytes;
 use tokio::task::JoinSet;
 
@@ -100,6 +102,7 @@ async fn cached(
                 let right = async || Ok(device.list_1000_int().await?.into_iter().eq((0..1000).map(|i| i * 7 % 1000)));
                 repeat(device, terminal, name, LONG, right).await?
             }
+            "stream_100" => repeat(device, terminal, name, LONG, async || streamed(device).await).await?,
             "bytes_4096_in" => {
                 repeat(device, terminal, name, LONG, async || Ok(device.bytes_in().await?.as_ref() == data)).await?
             }
@@ -160,6 +163,18 @@ async fn together(device: &Device) -> belay::Result<bool> {
         };
     }
     Ok(right)
+}
+
+/// A hundred items of a stream, and whether all were right.
+async fn streamed(device: &Device) -> belay::Result<bool> {
+    let mut items = pin!(device.stream(100));
+    let mut expected = 0..100;
+    while let Some(item) = poll_fn(|context| items.as_mut().poll_next(context)).await {
+        if Some(item?) != expected.next() {
+            return Ok(false);
+        }
+    }
+    Ok(expected.is_empty())
 }
 
 /// Opens the board as one that knows nothing of us (attach_cold), and brings the first tasks to it (first_call,

@@ -21,11 +21,12 @@ use measure::Figures;
 use place::Place;
 
 /// What can be measured, in the order of the report.
-pub(crate) const FIGURES: [&str; 9] = [
+pub(crate) const FIGURES: [&str; 10] = [
     "call",
     "call_concurrent_16",
     "first_call",
     "list_1000_int",
+    "stream_100",
     "bytes_4096_in",
     "bytes_4096_out",
     "source_4k",

@@ -1,6 +1,6 @@
 //! What the bench lets a board do: ordinary tasks, as any program has them.
 
-use belay::Result;
+use belay::{Result, Stream};
 use serde_bytes::{ByteBuf, Bytes};
 
 /// Bytes in the figures that carry data.
@@ -18,6 +18,15 @@ pub(super) trait Tasks {
     #[belay::task]
     async fn list_1000_int(&self) -> Result<Vec<u16>> {
         "return [i * 7 % 1000 for i in range(1000)]"
+    }
+
+    /// A generator of quick items.
+    #[belay::task]
+    fn stream(&self, count: u32) -> impl Stream<Item = Result<u32>> {
+        r#"
+        for i in range(count):
+            yield i
+        "#
     }
 
     /// 4,096 bytes from the board.

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use ruff_python_ast::token::{TokenKind as Ruff, Tokens};
 use ruff_python_ast::{Mod, PythonVersion};
-use ruff_python_parser::{Mode, ParseOptions, UnsupportedSyntaxErrorKind, parse_unchecked};
+use ruff_python_parser::{Mode, ParseError, ParseErrorType, ParseOptions, UnsupportedSyntaxErrorKind, parse_unchecked};
 use ruff_text_size::{Ranged, TextRange};
 
 use crate::python::scope::Scope;
@@ -65,7 +65,13 @@ pub(crate) fn parse(text: &str) -> Result<Module, Slip> {
     // The oldest target makes the parser report everything that is new since then.
     let options = ParseOptions::from(Mode::Module).with_target_version(PythonVersion::PY37);
     let parsed = parse_unchecked(text, options);
-    if let Some(error) = parsed.errors().iter().min_by_key(|error| error.location.start()) {
+    // After a `;` the parser takes the name `match` for the statement. A real one is reported as such below.
+    let mistaken = |error: &&ParseError| {
+        error.error == ParseErrorType::SimpleAndCompoundStatementOnSameLine
+            && text.get(bytes(error.location)) == Some("match")
+    };
+    let errors = parsed.errors().iter().filter(|error| !mistaken(error));
+    if let Some(error) = errors.min_by_key(|error| error.location.start()) {
         return Err(Slip { range: bytes(error.location), what: What::Syntax(error.error.to_string()) });
     }
     let mut walk = Walk::new(text, parsed.tokens());

@@ -9,6 +9,7 @@
 //!   items, and fewer when there is one and `a[1]` milliseconds have passed. The reply is `(1, items)`, and `(0, items)`
 //!   at the end. An exception behind items that were there already is raised by the next pull. What was there when an
 //!   interrupt came is given by the next pull, which is then the last.
+//! - `value(g, s)`: the value of an expression in the namespace `g`.
 //! - `free(*j)`: forgets what is kept, and closes generators, so that their `finally` blocks run.
 
 use crate::task::{FNV_BASIS, Kind, Origin, Scope, Task, fnv1a};
@@ -21,6 +22,8 @@ pub(crate) type Function = [Task; 2];
 
 pub(crate) static PULL: Function =
     [function("pull", include_str!("pull.py")), function("pull", include_str!("pull_tiny.py"))];
+pub(crate) static VALUE: Function =
+    [const { function("value", "def value(g,s):return eval(s,S.setdefault(g,{}))") }; 2];
 pub(crate) static FREE: Function = [const { function("free", include_str!("free.py")) }; 2];
 
 const fn function(name: &'static str, source: &'static str) -> Task {

@@ -1,0 +1,156 @@
+//! Getting hold of a board again: after a reset, after its line ended, after it ignored what it was told.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    actor::Actor,
+    status::{Event, State},
+};
+use crate::error::{Error, Result};
+
+/// How long is waited before a line is opened for the second time; each further time waits twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+impl Actor {
+    /// Makes sure that the board takes calls, for the call that waits for it. If that fails, everybody who waits is told.
+    pub(super) async fn reach(&mut self, waiting: Option<u64>) {
+        if let Err(error) = self.take_hold(waiting, None).await {
+            self.queue.fail(&error);
+        }
+    }
+
+    /// The same after a reset that was asked for.
+    pub(super) async fn come_back(&mut self, deadline: Instant) -> Result<()> {
+        self.take_hold(None, Some(deadline)).await
+    }
+
+    /// Opens the line if it has ended, and attaches. Without a deadline it goes on as long as anybody waits, and gives
+    /// up without an error.
+    async fn take_hold(&mut self, waiting: Option<u64>, deadline: Option<Instant>) -> Result<()> {
+        loop {
+            let opened = self.wire.is_none();
+            if opened && !self.open_again(deadline).await? {
+                return Ok(());
+            }
+            self.shared.status.enter(State::Recovering);
+            match self.attach_again(waiting).await {
+                Err(Error::Lost { .. }) if self.opener.is_some() => {}
+                Err(error) => return Err(error),
+                Ok(()) => {
+                    self.pause = Duration::ZERO;
+                    if opened {
+                        self.shared.status.reconnections.count();
+                        self.shared.status.tell(Event::Reconnected);
+                    }
+                    self.shared.status.enter(State::Ready);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Opens the line, again and again with pauses that grow; false when nobody waits for it any more.
+    async fn open_again(&mut self, deadline: Option<Instant>) -> Result<bool> {
+        let Some(opener) = self.opener.clone() else {
+            return Err(self.lost_for_good("only the program that made the line can open it again"));
+        };
+        loop {
+            let begun = Instant::now();
+            let again = begun + self.pause;
+            while Instant::now() < again {
+                self.next(Some(deadline.map_or(again, |deadline| again.min(deadline)))).await;
+                if !self.is_waited_for(deadline) {
+                    return self.gave_up(deadline);
+                }
+            }
+            self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+            let mut opening = Box::pin(timeout_at(begun + self.limits.open, opener()));
+            let outcome = loop {
+                tokio::select! {
+                    biased;
+                    outcome = &mut opening => break outcome,
+                    _ = self.next(deadline) => if !self.is_waited_for(deadline) {
+                        return self.gave_up(deadline);
+                    }
+                }
+            };
+            match outcome {
+                Ok(Ok(line)) => {
+                    self.take_line(line);
+                    return Ok(true);
+                }
+                Ok(Err(error)) => tracing::debug!(port = self.shared.port, %error, "it cannot be opened again yet"),
+                Err(_) => tracing::debug!(port = self.shared.port, "opening it again takes too long"),
+            }
+        }
+    }
+
+    fn is_waited_for(&self, deadline: Option<Instant>) -> bool {
+        match deadline {
+            Some(deadline) => Instant::now() < deadline,
+            None => !self.queue.is_empty(),
+        }
+    }
+
+    fn gave_up(&self, deadline: Option<Instant>) -> Result<bool> {
+        match deadline {
+            Some(_) => Err(self.lost_for_good("it did not come back")),
+            None => Ok(false),
+        }
+    }
+
+    /// Enters the raw REPL and sees to it that the agent is there. A board that ignores Ctrl-C gets its line opened
+    /// anew, which resets some.
+    pub(super) async fn attach_again(&mut self, waiting: Option<u64>) -> Result<()> {
+        let mut tried = "Ctrl-C and Ctrl-A".to_owned();
+        let status = match self.resync(Instant::now() + self.limits.recover).await {
+            Err(Error::Open { .. }) => {
+                self.deaf = true;
+                let Some(opener) = self.opener.clone() else { return Err(self.unresponsive(&tried)) };
+                tried.push_str(", then opening the port again and the same");
+                let until = Instant::now() + self.limits.open;
+                // Some ports are one program's at a time, even if that program is this one.
+                self.wire = None;
+                match timeout_at(until, opener()).await {
+                    Ok(Ok(line)) => self.take_line(line),
+                    _ => return Err(self.unresponsive(&format!("{tried}, but the port did not open"))),
+                }
+                match self.resync(until).await {
+                    Err(Error::Open { .. }) => return Err(self.unresponsive(&tried)),
+                    status => status?,
+                }
+            }
+            status => status?,
+        };
+        self.deaf = false;
+        if let Some(id) = waiting {
+            self.queue.prepare(id);
+        }
+        let outcome = self.settle_in(status, Instant::now() + self.limits.open).await;
+        self.queue.prepared();
+        outcome
+    }
+
+    /// Compares the epoch that was found with the one before.
+    pub(super) fn note_epoch(&mut self, token: u32) {
+        let last = self.last_epoch.replace(token);
+        if last != Some(token) {
+            self.scopes.clear();
+        }
+        if last.is_some_and(|last| last != token) {
+            self.shared.status.resets.count();
+            self.shared.status.tell(Event::Reset);
+        }
+    }
+
+    pub(super) fn lost_for_good(&self, reason: &str) -> Error {
+        Error::Lost { port: self.shared.port.clone(), reason: reason.to_owned(), source: None }
+    }
+
+    pub(super) fn unresponsive(&self, tried: &str) -> Error {
+        Error::Unresponsive { port: self.shared.port.clone(), tried: tried.to_owned() }
+    }
+}

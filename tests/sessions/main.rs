@@ -1,0 +1,7 @@
+//! What a session promises: one board, many callers, nothing hangs, nothing lost. On virtual boards.
+
+mod adhoc;
+mod callers;
+mod lifecycle;
+mod rig;
+mod stopping;
