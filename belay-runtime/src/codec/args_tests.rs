@@ -184,7 +184,7 @@ fn long_lists_of_numbers_are_packed_at_the_smallest_width() {
     assert_eq!(packed(vec![0.1 + 0.2; 200]), ('d', 1600));
     // What loses nothing as a float32.
     assert_eq!(packed(vec![f64::from(0.1_f32); 200]), ('f', 800));
-    assert_eq!(packed(vec![f64::from(0.1_f32), -0.0, f64::NEG_INFINITY].repeat(99)), ('f', 1188));
+    assert_eq!(packed([f64::from(0.1_f32), -0.0, f64::NEG_INFINITY].repeat(99)), ('f', 1188));
     assert_eq!(packed([vec![f64::from(0.1_f32); 200], vec![1e300]].concat()), ('d', 1608));
     let narrow = LiteralOptions { float_bits: 32, ..packing() };
     let text = to_literal(&vec![std::f64::consts::PI; 200], &narrow).unwrap();
