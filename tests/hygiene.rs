@@ -65,6 +65,37 @@ mod bare {
     pub async fn free(board: &::belay::Device) -> Result<u8> {
         "return 1"
     }
+
+    #[task]
+    pub fn count(board: &::belay::Device, text: &str) -> impl ::belay::Stream<Item = Result<u8>> {
+        "for c in text: yield c"
+    }
+
+    #[::belay::device]
+    pub trait AllForms {
+        #[::belay::setup]
+        async fn configure(&self, pin: u8, args: &str) -> Result<()> {
+            "led = pin, args"
+        }
+
+        #[task(timeout = "1s")]
+        fn items(&self, args: &str) -> impl ::belay::Stream<Item = Result<u8>> {
+            "for c in args: yield c, led, pin"
+        }
+
+        #[task]
+        fn generic<T>(&self, args: T) -> impl ::belay::Stream<Item = Result<T>>
+        where
+            T: ::serde::Serialize + ::serde::de::DeserializeOwned + ::std::marker::Send + ::std::marker::Unpin,
+        {
+            "yield args"
+        }
+
+        #[::belay::teardown]
+        async fn off(&self) -> Result<()> {
+            "led = None"
+        }
+    }
 }
 
 /// A mock writes `async fn`, and no setup.
@@ -74,6 +105,72 @@ impl bare::Bare for Mock {
     async fn read(&self, count: u8) -> belay::Result<u8> {
         Ok(count)
     }
+}
+
+/// A stream that is there from the start, and may borrow.
+struct Ready<'a, T>(Vec<T>, std::marker::PhantomData<&'a ()>);
+
+impl<T: Unpin> belay::Stream for Ready<'_, T> {
+    type Item = T;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        std::task::Poll::Ready(self.0.pop())
+    }
+}
+
+/// A mock of all forms writes streams, and neither setups nor teardowns.
+impl bare::AllForms for Mock {
+    fn items(&self, args: &str) -> impl belay::Stream<Item = belay::Result<u8>> {
+        Ready(args.bytes().rev().map(Ok).collect(), std::marker::PhantomData)
+    }
+
+    fn generic<T>(&self, args: T) -> impl belay::Stream<Item = belay::Result<T>>
+    where
+        T: serde::Serialize + serde::de::DeserializeOwned + Send + Unpin,
+    {
+        Ready(vec![Ok(args)], std::marker::PhantomData)
+    }
+}
+
+/// Code that is generic over a device trait takes the items where they come.
+async fn sum(board: &impl bare::AllForms, text: &str) -> u32 {
+    let mut items = spawnable(board.items(text));
+    let mut sum = 0;
+    while let Some(item) = std::future::poll_fn(|cx| belay::Stream::poll_next(std::pin::Pin::new(&mut items), cx)).await
+    {
+        sum += u32::from(item.unwrap());
+    }
+    sum
+}
+
+#[test]
+fn a_mock_writes_streams_and_no_teardowns() {
+    use bare::AllForms;
+
+    assert_eq!(ready(sum(&Mock, "ab")), 195);
+    assert!(ready(Mock.configure(1, "")).is_ok() && ready(Mock.off()).is_ok());
+    let mut one = Mock.generic(7);
+    let one = std::future::poll_fn(|cx| belay::Stream::poll_next(std::pin::Pin::new(&mut one), cx));
+    assert_eq!(ready(one).unwrap().unwrap(), 7);
+}
+
+/// The streams of a board borrow neither it nor an argument. Never run: it is here to be compiled.
+async fn keeps_streams(board: belay::Device) {
+    use bare::AllForms;
+
+    fn keep<S: belay::Stream + Send + Unpin + 'static>(stream: S) -> S {
+        stream
+    }
+    let (mut items, generic, _alone) = {
+        let text = String::from("a");
+        (keep(board.items(&text)), board.generic([1]), keep(bare::count(&board, &text)))
+    };
+    drop(board);
+    let _: Option<belay::Result<u8>> = items.next().await;
+    let _: Option<belay::Result<[u8; 1]>> = keep(generic).next().await;
 }
 
 #[test]
@@ -269,5 +366,5 @@ fn a_trait_may_stand_inside_of_a_function() {
     }
 
     assert_eq!(ready(Mock.read()).unwrap(), 7);
-    let _ = all_kinds;
+    let _ = (all_kinds, keeps_streams);
 }

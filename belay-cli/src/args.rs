@@ -50,10 +50,31 @@ pub(crate) enum Verb {
         /// The code; `-` reads it from standard input.
         code: String,
     },
+    /// Print the value of a Python expression.
+    Eval {
+        #[command(flatten)]
+        port: Port,
+        #[command(flatten)]
+        timeout: Timeout,
+        /// The expression.
+        expression: String,
+    },
+    /// Run a Python file of this machine on the board.
+    Run {
+        #[command(flatten)]
+        port: Port,
+        #[command(flatten)]
+        timeout: Timeout,
+        /// The file.
+        file: PathBuf,
+    },
     /// Reset the interpreter, as Ctrl-D does.
     Reset {
         #[command(flatten)]
         port: Port,
+        /// Reset the processor, as its button does.
+        #[arg(long)]
+        hard: bool,
     },
     /// Measure what a call costs that does nothing.
     Latency {

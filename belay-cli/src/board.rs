@@ -81,15 +81,13 @@ pub(crate) fn name(device: &Device) -> String {
 
 /// Closes the line, and leaves the board in the REPL for people. The port is free afterwards.
 pub(crate) async fn close(device: Device) {
-    let mut output = device.session().output();
-    drop(device);
-    // The output ends with the session.
-    let _ = tokio::time::timeout(CLOSE, async { while output.next().await.is_some() {} }).await;
+    // A board that does not listen any more has been told of already.
+    let _ = tokio::time::timeout(CLOSE, device.close()).await;
 }
 
-/// Waits for proof that the board has stopped: it answers a call.
+/// Waits for proof that the board has stopped.
 async fn stopped(device: &Device) -> belay::Result<()> {
-    match tokio::time::timeout(STOP, device.session().exec("pass")).await {
+    match tokio::time::timeout(STOP, device.session().interrupt()).await {
         Ok(outcome) => outcome,
         Err(_) => Err(belay::Error::TimedOut {
             what: "stopping".into(),

@@ -29,7 +29,7 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Board(Error::Exception { .. }) => 1,
-            Self::Usage(_) | Self::System { .. } | Self::Board(Error::Argument { .. }) => 2,
+            Self::Usage(_) | Self::System { .. } | Self::Board(Error::Argument { .. } | Error::File { .. }) => 2,
             Self::Board(Error::Open { .. } | Error::Lost { .. } | Error::Closed { .. }) => 3,
             Self::Board(Error::TimedOut { .. }) => 4,
             Self::Board(_) => 5,
@@ -54,6 +54,9 @@ impl Failure {
                 Error::WrongType { .. } => "wrong type",
                 Error::Argument { .. } => "argument",
                 Error::OutcomeUnknown { .. } => "outcome unknown",
+                Error::Cancelled { .. } => "cancelled",
+                Error::Unresponsive { .. } => "unresponsive",
+                Error::File { .. } => "file",
                 Error::Unsupported { .. } => "unsupported",
                 Error::Busy { .. } => "busy",
                 Error::Closed { .. } => "closed",

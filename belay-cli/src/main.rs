@@ -5,6 +5,7 @@ mod board;
 mod failure;
 mod figures;
 mod terminal;
+mod value;
 mod verbs;
 
 use std::process::ExitCode;
@@ -39,8 +40,10 @@ fn main() -> ExitCode {
 async fn run(verb: Verb, terminal: &Terminal) -> Result<(), Failure> {
     match verb {
         Verb::Info { port } => verbs::info::run(&port, terminal).await,
-        Verb::Exec { port, timeout, code } => verbs::exec::run(&port, timeout, &code, terminal).await,
-        Verb::Reset { port } => verbs::reset::run(&port, terminal).await,
+        Verb::Exec { port, timeout, code } => verbs::exec::run_code(&port, timeout, &code, terminal).await,
+        Verb::Eval { port, timeout, expression } => verbs::eval::run(&port, timeout, &expression, terminal).await,
+        Verb::Run { port, timeout, file } => verbs::exec::run_file(&port, timeout, &file, terminal).await,
+        Verb::Reset { port, hard } => verbs::reset::run(&port, hard, terminal).await,
         Verb::Latency { port, calls } => verbs::latency::run(&port, calls, terminal).await,
         Verb::Bench { port, figures, plot } => verbs::bench::run(&port, &figures, plot.as_deref(), terminal).await,
         Verb::Sim { family, way } => verbs::sim::run(&family, way, terminal).await,

@@ -12,7 +12,7 @@ import time
 
 import serial
 
-CALLS = 200
+CALLS = 100
 
 
 def report(**row):
@@ -62,7 +62,7 @@ def measure(tool, call):
 BELAY, MPREMOTE = "belay 0.30.1 (Python)", "mpremote 1.29.0"
 
 # Whoever waits longer for an endless loop that was given one second has no deadline.
-PATIENCE = 5
+PATIENCE = 3
 
 
 def answer(tool, question, right, call):

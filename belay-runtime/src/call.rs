@@ -61,7 +61,10 @@ pub fn decode<R: Returns>(outcome: Outcome) -> R {
 pub(crate) fn check(name: &str, payload: &[u8], task: Option<&'static Task>) -> Result<()> {
     let Some(mut exception) = Exception::from_reply(payload) else { return Ok(()) };
     if let Some(task) = task {
-        exception.locate(task);
+        // What a task calls may stand in a setup.
+        for one in [task].iter().chain(task.scope.setups).chain(task.scope.teardowns) {
+            exception.locate(one);
+        }
     }
     Err(Error::Exception { task: name.to_owned(), exception: Box::new(exception) })
 }

@@ -178,8 +178,11 @@ fn defines(task: &Task, function: &str) -> bool {
 
 impl Display for Exception {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What called the task is the agent's business.
-        let first = self.frames.iter().position(|frame| frame.source.is_some()).unwrap_or(0);
+        // What called the user's code is the agent's business. Its own sources have no name, or that of their function.
+        let agents = |frame: &Frame| frame.file == "<string>" || frame.function.as_ref() == Some(&frame.file);
+        let located = self.frames.iter().position(|frame| frame.source.is_some());
+        let first = located.or_else(|| self.frames.iter().position(|frame| !agents(frame)));
+        let first = first.unwrap_or(self.frames.len().saturating_sub(1));
         let frames = self.frames.get(first..).unwrap_or_default();
         if !frames.is_empty() {
             writeln!(f, "{HEADER}")?;

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `blocking` | the same handle for programs without async |
 //! | `device`, `call` | the handle that programs hold; the typed shell around an untyped call |
-//! | `stream` | a generator on a board as a stream |
+//! | `stream`, `thread`, `object` | what stays on a board: generators, running threads, objects |
 //! | `executor` | one call as a value; the tower services that carry it; what calls leave on a board |
 //! | `session` | one board, one owner: the queue, what this boot of the board holds, stopping it |
 //! | `agent` | the Python that lives on the board |
@@ -28,6 +28,7 @@ mod device;
 mod error;
 mod exception;
 mod executor;
+mod object;
 mod output;
 mod preset;
 mod progress;
@@ -35,6 +36,7 @@ mod repl;
 mod session;
 mod stream;
 mod task;
+mod thread;
 mod trace;
 #[cfg(test)]
 mod transfer_tests;
@@ -46,12 +48,14 @@ pub use device::{Builder, Device};
 pub use error::{AfterTimeout, Error, Result};
 pub use exception::{Exception, Frame, Source};
 pub use executor::{Call, CallKind, Executor, Reply, layers};
+pub use object::Object;
 pub use output::{Output, Printed};
 pub use preset::Preset;
 pub use progress::{Progress, Transfer};
 pub use repl::Way as WayOut;
 pub use session::{Event, Events, Exclusive, Repairs, Session, State, Statistics, Traffic};
 pub use stream::Streaming;
+pub use thread::Thread;
 pub use transport::{Line, Trust};
 
 /// What expansions of the macros name. Not for programs: it changes without notice.
@@ -61,5 +65,6 @@ pub mod __private {
         call::{Args, Argument, Outcome, Returns, call, decode},
         stream::{Streaming, stream},
         task::{Kind, Origin, Scope, Task},
+        thread::thread,
     };
 }

@@ -6,7 +6,7 @@ use tokio::sync::broadcast::{
 };
 
 /// How many pieces of output are kept for a subscriber that does not read.
-pub(crate) const CAPACITY: usize = 4096;
+pub(crate) const CAPACITY: usize = 1024;
 
 /// A subscription to everything a board prints.
 ///

@@ -43,7 +43,7 @@ static CLOSED: Task = task(Kind::Task, "closed_so_far", "closed=[]\ndef closed_s
 static CLOSES: Task = task(
     Kind::Stream,
     "closes",
-    "def closes(n):\n big=bytearray(4000)\n try:\n  while 1:\n   yield len(big)\n finally:\n  closed.append(n)",
+    "def closes(n):\n big=bytearray(1500)\n try:\n  while 1:\n   yield len(big)\n finally:\n  closed.append(n)",
 );
 static THEN_SPINS: Task = Task {
     timeout: Some(Duration::from_millis(300)),
@@ -139,7 +139,7 @@ async fn everything(heap: u32, trust: Trust, raw_paste: RawPaste) {
     for n in 1..4 {
         let mut stream = open::<u32>(&device, &CLOSES, n);
         for _ in 0..3 {
-            assert_eq!(stream.next().await.unwrap().unwrap(), 4000);
+            assert_eq!(stream.next().await.unwrap().unwrap(), 1500);
         }
     }
     ask::<i32>(&device, &NEGATE, 0).await.unwrap();

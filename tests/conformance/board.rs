@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use belay::{Device, Result};
+use belay::{Device, Result, Stream};
 use serde::{Deserialize, Serialize};
 
 /// One reading, as a dict on the board.
@@ -18,7 +18,8 @@ pub(crate) trait Suite {
     #[belay::setup]
     async fn open(&self) -> Result<()> {
         r#"
-        runs = 0
+        runs = closings = 0
+        ended = None
         "#
     }
 
@@ -30,6 +31,42 @@ pub(crate) trait Suite {
         runs += 1
         return runs
         "#
+    }
+
+    /// Items of a generator, which is counted when it ends.
+    #[belay::task]
+    fn items(&self, n: u32) -> impl Stream<Item = Result<u32>> {
+        r#"
+        global closings
+        try:
+            for i in range(n):
+                yield i
+        finally:
+            closings += 1
+        "#
+    }
+
+    #[belay::task]
+    async fn closed(&self) -> Result<u32> {
+        "return closings"
+    }
+
+    #[belay::task]
+    async fn long_loop(&self, n: u32) -> Result<()> {
+        r#"
+        global ended
+        ended = False
+        i = 0
+        while i < n:
+            i += 1
+        ended = True
+        "#
+    }
+
+    /// Whether the last `long_loop` came to its end; nothing if there was none in this epoch.
+    #[belay::task]
+    async fn has_ended(&self) -> Result<Option<bool>> {
+        "return ended"
     }
 
     #[belay::task]

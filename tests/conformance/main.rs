@@ -20,7 +20,7 @@ use tokio::{runtime::Runtime, sync::Mutex};
 use cases::{CASES, Case, Facts, obeys_ctrl_c};
 
 /// How many cases must run on any board.
-const AT_LEAST: usize = 18;
+const AT_LEAST: usize = 20;
 /// Boards with less heap than this are reset before each case.
 const SMALL_HEAP: u32 = 32 * 1024;
 /// How long one case may take on the slowest board.

@@ -4,4 +4,5 @@ mod adhoc;
 mod callers;
 mod lifecycle;
 mod rig;
+mod soak;
 mod stopping;

@@ -57,6 +57,11 @@ trait Meaning {
     }
 
     #[belay::task]
+    fn no_item(&self) -> impl belay::Stream<Item = Result<u16>> {
+        "return [adc.read_u16()]"
+    }
+
+    #[belay::task]
     async fn adc(&self) -> Result<u16> {
         "return 1"
     }

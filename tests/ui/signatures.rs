@@ -1,11 +1,6 @@
 //! Signatures that no board can have.
 
-use belay::{Device, Result};
-
-/// In place of whatever stream a program uses.
-trait Stream {
-    type Item;
-}
+use belay::{Device, Result, Stream};
 
 struct Thread;
 
@@ -39,6 +34,21 @@ trait Signatures {
     #[belay::task]
     async fn async_stream(&self) -> impl Stream<Item = Result<u8>> {
         "yield 1"
+    }
+
+    #[belay::task]
+    fn no_item(&self) -> impl Stream {
+        "yield 1"
+    }
+
+    #[belay::task(idempotent)]
+    fn twice(&self) -> impl Stream<Item = Result<u8>> {
+        "yield 1"
+    }
+
+    #[belay::task]
+    fn borrowed_items(&self) -> impl Stream<Item = Result<&'static str>> {
+        "yield 'a'"
     }
 
     #[belay::thread]

@@ -22,6 +22,16 @@ trait Types {
     }
 
     #[belay::task]
+    fn items(&self) -> impl belay::Stream<Item = Result<Plain>> {
+        "yield 1"
+    }
+
+    #[belay::task]
+    fn bare_items(&self) -> impl belay::Stream<Item = u8> {
+        "yield 1"
+    }
+
+    #[belay::task]
     async fn borrowed(&self) -> Result<&'static str> {
         "return 'a'"
     }

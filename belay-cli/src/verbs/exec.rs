@@ -1,7 +1,8 @@
-//! `belay exec`: ad-hoc Python.
+//! `belay exec` and `belay run`: Python of the moment, and of a file.
 
-use std::{io::Read as _, time::Duration};
+use std::{io::Read as _, path::Path};
 
+use belay::Device;
 use serde_json::json;
 
 use crate::{
@@ -11,19 +12,25 @@ use crate::{
     terminal::Terminal,
 };
 
-pub(crate) async fn run(
-    port: &Port,
-    Timeout { timeout }: Timeout,
-    code: &str,
-    terminal: &Terminal,
-) -> Result<(), Failure> {
+pub(crate) async fn run_code(port: &Port, timeout: Timeout, code: &str, terminal: &Terminal) -> Result<(), Failure> {
     let code = if code == "-" { standard_input()? } else { code.to_owned() };
-    run_code(port, timeout, &code, terminal).await
+    run(port, timeout, terminal, async |device: &Device| device.session().exec(&code).await).await
 }
 
-async fn run_code(port: &Port, timeout: Option<Duration>, code: &str, terminal: &Terminal) -> Result<(), Failure> {
+pub(crate) async fn run_file(port: &Port, timeout: Timeout, file: &Path, terminal: &Terminal) -> Result<(), Failure> {
+    // Before the board is opened for it.
+    std::fs::File::open(file).map_err(|error| Failure::system(format!("cannot read {}", file.display()), error))?;
+    run(port, timeout, terminal, async |device: &Device| device.session().run_file(file).await).await
+}
+
+async fn run(
+    port: &Port,
+    Timeout { timeout }: Timeout,
+    terminal: &Terminal,
+    work: impl AsyncFnOnce(&Device) -> belay::Result<()>,
+) -> Result<(), Failure> {
     let device = port.open(timeout, terminal).await?;
-    let outcome = board::with(&device, terminal, device.session().exec(code)).await;
+    let outcome = board::with(&device, terminal, work(&device)).await;
     board::close(device).await;
     outcome?;
     if terminal.json() { terminal.object(&json!({ "done": true })) } else { Ok(()) }

@@ -53,18 +53,15 @@ fn rows(spec: &str, board: &Capabilities, attach: Traffic) -> Vec<(&'static str,
         Some(window) => ("raw-paste", format!("yes, windows of {window} bytes")),
         None => ("raw-paste", "no: sources go in checked pieces".to_owned()),
     });
+    rows.push(("input", format!("{} bytes may lie unread", board.input_credit)));
+    rows.push(match board.trust {
+        Trust::Trusted => ("line", "trusted: calls travel bare".to_owned()),
+        Trust::Verified => ("line", "verified: calls and replies carry checks".to_owned()),
+    });
     rows.push(("floats", format!("{} bits", board.float_bits)));
     rows.push(("threads", yes(board.threads)));
     if !board.modules.is_empty() {
         rows.push(("modules", board.modules.join(", ")));
-    }
-    // Known once the board has been spoken to.
-    if board.input_credit > 0 {
-        rows.push(("input", format!("{} bytes may lie unread", board.input_credit)));
-        rows.push(match board.trust {
-            Trust::Trusted => ("line", "trusted: calls travel bare".to_owned()),
-            Trust::Verified => ("line", "verified: calls and replies carry checks".to_owned()),
-        });
     }
     if let Some(time) = board.turn_time {
         rows.push(("turn", format!("{:.3} ms", microseconds(time.as_secs_f64() * 1000.0))));

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod completions;
+pub(crate) mod eval;
 pub(crate) mod exec;
 pub(crate) mod info;
 pub(crate) mod latency;

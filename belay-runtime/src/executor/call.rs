@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::Held;
 use crate::{
-    agent::library::Function,
+    agent::library::{Function, OBJ, THREAD},
     codec::args::{Args, LiteralOptions},
     error::{AfterTimeout, Error},
     task::{FNV_BASIS, Scope, Task, fnv1a},
@@ -79,6 +79,10 @@ pub enum CallKind {
     Open,
     /// Asking a generator for more items.
     Pull,
+    /// Starting a thread, or asking for it.
+    Thread,
+    /// Making, asking or calling an object that stays on the board.
+    Object,
     /// Running Python that belongs to no task.
     Exec,
     /// Evaluating an expression.
@@ -111,8 +115,12 @@ impl Call {
     pub fn kind(&self) -> CallKind {
         match &self.work {
             Work::Task { via: None, .. } => CallKind::Task,
-            Work::Task { via: Some(via), .. } if via.makes => CallKind::Open,
-            Work::Task { via: Some(_), .. } => CallKind::Pull,
+            Work::Task { via: Some(via), .. } => match via {
+                Via { function, .. } if std::ptr::eq(*function, &THREAD) => CallKind::Thread,
+                Via { function, .. } if std::ptr::eq(*function, &OBJ) => CallKind::Object,
+                Via { makes: true, .. } => CallKind::Open,
+                Via { makes: false, .. } => CallKind::Pull,
+            },
             Work::Exec { .. } => CallKind::Exec,
             Work::Eval { .. } => CallKind::Eval,
             Work::SoftReset => CallKind::SoftReset,

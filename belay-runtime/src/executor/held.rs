@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Mutex, PoisonError,
-    atomic::{AtomicU32, Ordering},
+    atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 use tokio::sync::Notify;
@@ -11,6 +11,8 @@ use tokio::sync::Notify;
 #[derive(Debug)]
 pub(crate) struct Table {
     next: AtomicU32,
+    /// The epoch that the board was last seen in.
+    epoch: AtomicU32,
     /// Epochs and numbers of what nobody holds any more.
     dropped: Mutex<Vec<(u32, u32)>>,
     changed: Notify,
@@ -19,7 +21,17 @@ pub(crate) struct Table {
 impl Table {
     /// Numbers begin at `first`: another session's may be on the same board.
     pub(crate) fn new(first: u32) -> Self {
-        Self { next: AtomicU32::new(first), dropped: Mutex::default(), changed: Notify::new() }
+        Self {
+            next: AtomicU32::new(first),
+            epoch: AtomicU32::new(0),
+            dropped: Mutex::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Whether this is another epoch than the last time.
+    pub(crate) fn enters(&self, epoch: u32) -> bool {
+        self.epoch.swap(epoch, Ordering::Relaxed) != epoch
     }
 
     /// Waits until something is to be freed.
@@ -40,6 +52,8 @@ pub(crate) struct Held {
     id: u32,
     /// The epoch of the call that made it; 0 before that call is sent, and when it is gone.
     epoch: AtomicU32,
+    /// It goes on without a handle.
+    detached: AtomicBool,
     table: Arc<Table>,
 }
 
@@ -47,7 +61,7 @@ impl Held {
     /// Something that the next call is going to make.
     pub(crate) fn new(table: &Arc<Table>) -> Self {
         let id = table.next.fetch_add(1, Ordering::Relaxed);
-        Self { id, epoch: AtomicU32::new(0), table: Arc::clone(table) }
+        Self { id, epoch: AtomicU32::new(0), detached: AtomicBool::new(false), table: Arc::clone(table) }
     }
 
     /// What the board knows it by.
@@ -65,6 +79,16 @@ impl Held {
         self.epoch.store(epoch, Ordering::Relaxed);
     }
 
+    /// A call that makes it goes where `other` is, or nowhere.
+    pub(crate) fn is_made_with(&self, other: &Self) {
+        self.is_made(other.epoch.load(Ordering::Relaxed));
+    }
+
+    /// Whether it stays on the board when nobody holds it any more.
+    pub(crate) fn is_detached(&self, detached: bool) {
+        self.detached.store(detached, Ordering::Relaxed);
+    }
+
     /// The board has forgotten it.
     pub(crate) fn is_gone(&self) {
         self.epoch.store(0, Ordering::Relaxed);
@@ -74,7 +98,7 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         let epoch = *self.epoch.get_mut();
-        if epoch != 0 {
+        if epoch != 0 && !*self.detached.get_mut() {
             self.table.dropped.lock().unwrap_or_else(PoisonError::into_inner).push((epoch, self.id));
             self.table.changed.notify_one();
         }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The namespace of code that belongs to no trait.
-pub(super) static ADHOC: Scope = Scope { key: "exec", place: || "exec", setups: &[], teardowns: &[] };
+pub(crate) static ADHOC: Scope = Scope { key: "exec", place: || "exec", setups: &[], teardowns: &[] };
 
 impl Session {
     /// Runs Python on the board, in a namespace of its own that lives as long as this boot of the board.
@@ -80,7 +80,7 @@ impl Session {
     }
 
     /// The namespace whose name is `name` or ends in it.
-    fn namespace(&self, name: &str) -> Result<&'static Scope> {
+    pub(crate) fn namespace(&self, name: &str) -> Result<&'static Scope> {
         let scopes = self.shared.scopes();
         let ends = |scope: &&&'static Scope| {
             scope.key.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with("::"))

@@ -53,8 +53,7 @@ impl Actor {
 
     /// Takes over what the agent said.
     pub(super) fn adopt(&mut self, present: Present) {
-        let known = self.epoch.take();
-        let epoch = Epoch::new(present, known);
+        let epoch = Epoch::new(present);
         self.learn_of(&epoch.capabilities);
         let credit = input_credit(&epoch.capabilities);
         self.note_epoch(epoch.token());

@@ -7,8 +7,10 @@ use std::{
 
 use super::{adhoc::ADHOC, dispatch::own_setups};
 use crate::{
-    agent::library::Function,
-    agent::{self, Agent, Body, Capabilities, Present, Source},
+    agent::{
+        self, Agent, Body, Capabilities, Present, Source,
+        library::{Function, GUARD, OBJ, PULL, THREAD},
+    },
     codec::args::Args,
     executor::Via,
     repl::{Expect, Form, Lane, Repl},
@@ -26,18 +28,20 @@ pub(super) struct Epoch {
     pub(super) calls: u32,
     /// The agent refuses calls until it is greeted.
     pub(super) locked: bool,
+    /// Replies have checks although the line is trusted, because threads may print in the middle of them. Then one call
+    /// is under way at a time, so that its reply can be asked for again.
+    pub(super) guarded: bool,
 }
 
 impl Epoch {
-    /// What the agent said, joined with what is known of the same epoch.
-    pub(super) fn new(present: Present, known: Option<Self>) -> Self {
+    /// What the agent said.
+    pub(super) fn new(present: Present) -> Self {
         let Present { agent, epoch: token, calls, capabilities, deployed } = present;
-        let deployed = match known.filter(|known| known.token == token) {
-            Some(known) => known.deployed,
-            // The board's first function is the one that deploys.
-            None => deployed.into_iter().zip(1..).collect(),
-        };
-        Self { token, agent, capabilities, deployed, calls, locked: false }
+        // The board's first function is the one that deploys.
+        let deployed = deployed.into_iter().zip(1..).collect();
+        let mut epoch = Self { token, agent, capabilities, deployed, calls, locked: false, guarded: false };
+        epoch.guarded = !agent.verifies && epoch.index(&GUARD).is_some();
+        epoch
     }
 
     pub(super) fn token(&self) -> u32 {
@@ -65,8 +69,15 @@ impl Epoch {
     /// What has to be put on the board before this call, if anything.
     pub(super) fn missing(&self, task: &'static Task, via: Option<&Via>) -> Option<&'static Task> {
         let task = via.is_none_or(|via| via.makes).then_some(task);
+        let threads = via.is_some_and(|via| std::ptr::eq(via.function, &THREAD));
+        let guard = (threads && !self.verifies()).then_some(&GUARD);
         let function = via.map(|via| self.form(via.function));
-        [task, function].into_iter().flatten().find(|task| self.index(task).is_none())
+        [task, guard, function].into_iter().flatten().find(|task| self.index(task).is_none())
+    }
+
+    /// Whether handles may have left something here.
+    pub(super) fn holds_something(&self) -> bool {
+        [&PULL, &OBJ].into_iter().any(|function| self.index(self.form(function)).is_some())
     }
 
     /// The form of a function of ours that suits the agent.
@@ -110,7 +121,9 @@ impl Epoch {
 
     /// How the answer of call number `n` is recognised.
     pub(super) fn answer(&self, n: u32) -> Expect {
-        Expect::Frame(Form { n, way: self.capabilities.way_out, verified: self.agent.verifies })
+        // What a guard finds of the number in the head that it replaces.
+        let n = if self.guarded { n.wrapping_mul(1597) & 0xffff } else { n };
+        Expect::Frame(Form { n, way: self.capabilities.way_out, verified: self.verifies() || self.guarded })
     }
 
     /// How code of `len` bytes can travel now; `None` if it has to wait for what is in flight.
@@ -134,7 +147,7 @@ fn identity(task: &Task) -> u64 {
 }
 
 /// What a namespace is known by: where it was written, and what its setups put into it.
-pub(super) fn scope_key(scope: &Scope) -> u64 {
+pub(crate) fn scope_key(scope: &Scope) -> u64 {
     if std::ptr::eq(scope, &agent::library::LIBRARY) {
         return agent::OWN;
     }

@@ -28,6 +28,8 @@ use std::{
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+pub(crate) use adhoc::ADHOC;
+pub(crate) use epoch::scope_key;
 pub use exclusive::Exclusive;
 pub(crate) use owner::Owner;
 pub use status::{Event, Events, State, Statistics};

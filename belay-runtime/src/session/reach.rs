@@ -106,7 +106,10 @@ impl Actor {
     /// anew, which resets some.
     pub(super) async fn attach_again(&mut self, waiting: Option<u64>) -> Result<()> {
         let mut tried = "Ctrl-C and Ctrl-A".to_owned();
-        let status = match self.resync(Instant::now() + self.limits.recover).await {
+        // One that has been told to stop in vain is not told as long again, if there is something else to try.
+        let known = self.deaf && self.opener.is_some();
+        let patience = if known { self.limits.recover / 5 } else { self.limits.recover };
+        let status = match self.resync(Instant::now() + patience).await {
             Err(Error::Open { .. }) => {
                 self.deaf = true;
                 let Some(opener) = self.opener.clone() else { return Err(self.unresponsive(&tried)) };

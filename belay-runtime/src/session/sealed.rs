@@ -270,7 +270,7 @@ impl Actor {
 
     /// Follows a request until it has ended, its fate is known, or it is late: then `true`.
     async fn watch(&mut self, attempt: &mut Attempt, until: Instant) -> Result<bool, Fault> {
-        let verifies = self.epoch.as_ref().is_some_and(super::epoch::Epoch::verifies);
+        let verifies = self.epoch.as_ref().is_some_and(|epoch| epoch.verifies() || epoch.guarded);
         let mut patience = PATIENCE + SLOWEST_BYTE * 64;
         if let Some(wire) = &mut self.wire {
             patience += SLOWEST_BYTE * u32::try_from(wire.repl.outgoing().len()).unwrap_or(u32::MAX);

@@ -14,7 +14,7 @@ use super::job::Job;
 use crate::executor::Work;
 
 /// How many events are kept for a subscriber that does not read.
-const KEPT: usize = 256;
+const KEPT: usize = 128;
 
 /// How a session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

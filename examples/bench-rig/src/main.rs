@@ -64,7 +64,7 @@ async fn steps(rig: &impl Rig) -> Result<bool> {
 }
 
 #[tokio::main]
-async fn main() -> std::result::Result<ExitCode, Box<dyn std::error::Error>> {
+async fn main() -> anyhow::Result<ExitCode> {
     // From the outside in: every call is counted; what is safe to repeat is tried three times more, half a second each.
     let metrics = Metrics::default();
     let stack = ServiceBuilder::new()
@@ -82,7 +82,7 @@ async fn main() -> std::result::Result<ExitCode, Box<dyn std::error::Error>> {
             pico.adc(26).set(49_350);
             rig.connect("virtual", pico.connect()).await?
         }
-        _ => return Err("usage: bench-rig [--port PORT], such as --port /dev/ttyACM0".into()),
+        _ => anyhow::bail!("usage: bench-rig [--port PORT], such as --port /dev/ttyACM0"),
     };
 
     let passed = test(&rig).await?;

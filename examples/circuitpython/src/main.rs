@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use belay::{Device, Result, sim};
 
 /// A board with a photoresistor on A0 and a lamp on its LED's pin.
@@ -53,7 +54,7 @@ async fn look(board: &impl NightLight, on: bool) -> Result<bool> {
 }
 
 #[tokio::main]
-async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let mut on = false;
     match (arguments.next().as_deref(), arguments.next()) {
@@ -65,7 +66,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
             }
         }
         (None, None) => {
-            let options = sim::Options::for_family("circuitpython").ok_or("no such family")?;
+            let options = sim::Options::for_family("circuitpython").context("no such family")?;
             let virtual_board = sim::Board::start(&options)?;
             let board = Device::builder().connect("virtual", virtual_board.connect()).await?;
             // An evening and a morning.
@@ -76,7 +77,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
             assert_eq!(virtual_board.pin("LED").level(), on);
             Ok(())
         }
-        _ => Err("usage: circuitpython [--port PORT], such as --port /dev/ttyACM0".into()),
+        _ => anyhow::bail!("usage: circuitpython [--port PORT], such as --port /dev/ttyACM0"),
     }
 }
 

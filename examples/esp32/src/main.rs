@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use belay::{Device, Result, sim};
 use serde::Deserialize;
 use serde_bytes::ByteBuf;
@@ -81,7 +82,7 @@ async fn measure(board: &impl Meter) -> Result<()> {
 }
 
 #[tokio::main]
-async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     match (arguments.next().as_deref(), arguments.next()) {
         (Some("--port"), Some(port)) => {
@@ -102,13 +103,13 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
             }
             Ok(())
         }
-        _ => Err("usage: esp32 [--port PORT], such as --port /dev/ttyUSB0".into()),
+        _ => anyhow::bail!("usage: esp32 [--port PORT], such as --port /dev/ttyUSB0"),
     }
 }
 
 /// A virtual ESP32 that hears two networks, and knows its pad untouched.
-async fn virtual_flat() -> std::result::Result<(sim::Board, Device), Box<dyn std::error::Error>> {
-    let flat = sim::Board::start(&sim::Options::for_family("esp32").ok_or("no such family")?)?;
+async fn virtual_flat() -> anyhow::Result<(sim::Board, Device)> {
+    let flat = sim::Board::start(&sim::Options::for_family("esp32").context("no such family")?)?;
     let network = |ssid: &str, channel, rssi| sim::Network {
         ssid: ssid.into(),
         channel,
@@ -128,7 +129,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_ring_shows_the_best_network() -> std::result::Result<(), Box<dyn std::error::Error>> {
+    async fn the_ring_shows_the_best_network() -> anyhow::Result<()> {
         let (flat, board) = virtual_flat().await?;
         assert!(!board.touched().await?);
         measure(&board).await?;

@@ -54,12 +54,12 @@ async fn cool(board: &impl Cooler, count: u32) -> Result<()> {
 }
 
 #[tokio::main]
-async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let port = match (arguments.next().as_deref(), arguments.next()) {
         (None, None) => "sim:pico".to_owned(),
         (Some("--port"), Some(port)) => port,
-        _ => return Err("usage: pico [--port PORT], such as --port /dev/ttyACM0".into()),
+        _ => anyhow::bail!("usage: pico [--port PORT], such as --port /dev/ttyACM0"),
     };
     let board = Device::open(&port).await?;
     cool(&board, 5).await?;
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_hot_box_gets_all_that_the_fan_has() -> std::result::Result<(), Box<dyn std::error::Error>> {
+    async fn a_hot_box_gets_all_that_the_fan_has() -> anyhow::Result<()> {
         let pico = sim::Board::start(&sim::Options::default())?;
         let board = Device::builder().connect("virtual", pico.connect()).await?;
         // 0.655 V are about 57 °C.

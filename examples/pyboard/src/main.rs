@@ -2,6 +2,7 @@
 //!
 //! `cargo run -p pyboard` runs it on a virtual board, `cargo run -p pyboard -- --port /dev/ttyACM0` on hardware.
 
+use anyhow::Context as _;
 use belay::{Device, Result, Stream, sim};
 
 /// A pyboard with a servo on X1.
@@ -43,7 +44,7 @@ fn tilt((x, z): (i32, i32)) -> i32 {
 }
 
 #[tokio::main]
-async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     match (arguments.next().as_deref(), arguments.next()) {
         (Some("--port"), Some(port)) => {
@@ -55,7 +56,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
             Ok(())
         }
         (None, None) => {
-            let table = sim::Board::start(&sim::Options::for_family("pyboard").ok_or("no such family")?)?;
+            let table = sim::Board::start(&sim::Options::for_family("pyboard").context("no such family")?)?;
             let board = Device::builder().connect("virtual", table.connect()).await?;
             for axes in [[0, 0, 21], [4, 0, 20], [11, 0, 18], [-15, 0, 15], [0, 0, 21]] {
                 table.set_acceleration(axes);
@@ -68,7 +69,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
             }
             Ok(())
         }
-        _ => Err("usage: pyboard [--port PORT], such as --port /dev/ttyACM0".into()),
+        _ => anyhow::bail!("usage: pyboard [--port PORT], such as --port /dev/ttyACM0"),
     }
 }
 
@@ -77,8 +78,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_servo_turns_against_the_tilt() -> std::result::Result<(), Box<dyn std::error::Error>> {
-        let table = sim::Board::start(&sim::Options::for_family("pyboard").ok_or("no such family")?)?;
+    async fn the_servo_turns_against_the_tilt() -> anyhow::Result<()> {
+        let table = sim::Board::start(&sim::Options::for_family("pyboard").context("no such family")?)?;
         let board = Device::builder().connect("virtual", table.connect()).await?;
         board.turn(-45).await?;
         // A pulse of 1.075 ms, fifty times a second.

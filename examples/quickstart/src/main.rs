@@ -40,12 +40,12 @@ trait Thermometer {
 }
 
 #[tokio::main]
-async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let port = match (arguments.next().as_deref(), arguments.next()) {
         (None, None) => "sim:pico".to_owned(),
         (Some("--port"), Some(port)) => port,
-        _ => return Err("usage: quickstart [--port PORT], such as --port /dev/ttyACM0".into()),
+        _ => anyhow::bail!("usage: quickstart [--port PORT], such as --port /dev/ttyACM0"),
     };
 
     let sensor = Device::open(&port).await?;

@@ -10,7 +10,16 @@
 //!   at the end. An exception behind items that were there already is raised by the next pull. What was there when an
 //!   interrupt came is given by the next pull, which is then the last.
 //! - `value(g, s)`: the value of an expression in the namespace `g`.
-//! - `free(*j)`: forgets what is kept, and closes generators, so that their `finally` blocks run.
+//! - `thread(i, j, *a)`: `i` is a task: starts a thread that runs its generator. `i` is 0: whether it runs; before that,
+//!   `a[0]` is 1: has it stop; if it has ended, `a[0]` is 2: raises what ended it. The thread itself touches nothing but
+//!   a list of its own, because some boards run two threads at the same time without a lock.
+//! - `obj(i, j, k, o, n, a)`: an attribute, a method's result, an item, of an object that is kept; or, to begin with, the
+//!   value of an expression. `k` is not 0: that is kept too, under `k`.
+//! - `free(*j)`: forgets what is kept, and closes generators, so that their `finally` blocks run; without arguments all
+//!   but threads.
+//!
+//! `guard` gives the frames of a trusted line the form that those of a verified line have, a check in the head, because
+//! what threads print may come in the middle of a frame. It is put on the board before the first thread.
 
 use crate::task::{FNV_BASIS, Kind, Origin, Scope, Task, fnv1a};
 
@@ -25,6 +34,11 @@ pub(crate) static PULL: Function =
 pub(crate) static VALUE: Function =
     [const { function("value", "def value(g,s):return eval(s,S.setdefault(g,{}))") }; 2];
 pub(crate) static FREE: Function = [const { function("free", include_str!("free.py")) }; 2];
+
+pub(crate) static THREAD: Function = [const { function("thread", include_str!("thread.py")) }; 2];
+pub(crate) static OBJ: Function = [const { function("obj", include_str!("obj.py")) }; 2];
+/// Named after the last function that it defines before it changes how frames are written.
+pub(crate) static GUARD: Task = function("c", include_str!("guard.py"));
 
 const fn function(name: &'static str, source: &'static str) -> Task {
     Task {

@@ -1,0 +1,24 @@
+//! `belay eval`: the value of a Python expression.
+
+use serde_json::json;
+
+use crate::{
+    args::{Port, Timeout},
+    board,
+    failure::Failure,
+    terminal::Terminal,
+    value::Value,
+};
+
+pub(crate) async fn run(
+    port: &Port,
+    Timeout { timeout }: Timeout,
+    expression: &str,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
+    let device = port.open(timeout, terminal).await?;
+    let outcome = board::with(&device, terminal, device.session().eval::<Value>(expression)).await;
+    board::close(device).await;
+    let value = outcome?;
+    if terminal.json() { terminal.object(&json!({ "value": value.to_json() })) } else { terminal.line(value) }
+}

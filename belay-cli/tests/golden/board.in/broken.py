@@ -1,0 +1,6 @@
+# Halves what it is given.
+def half(value):
+    return value / 2
+
+
+print(half("4"))
