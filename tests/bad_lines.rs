@@ -130,3 +130,66 @@ async fn a_board_that_prints_for_ever_is_taken_over() {
     let board = Device::builder().connect("busy", port).await.unwrap();
     assert_eq!(ten(&board).await.unwrap(), 10);
 }
+
+/// A task that stops only when it is told to.
+#[belay::task]
+async fn for_ever(device: &Device) -> Result<()> {
+    "while True: pass"
+}
+
+/// A line to a board whose program ignores Ctrl-C: once `deaf` is set, none arrives.
+fn without_ctrl_c(
+    sim: &belay_sim::Board,
+    deaf: std::sync::Arc<std::sync::atomic::AtomicBool>,
+) -> tokio::io::DuplexStream {
+    let (mut from_board, mut to_board) = tokio::io::split(sim.connect());
+    let (ours, theirs) = duplex(4096);
+    let (mut from_host, mut to_host) = tokio::io::split(theirs);
+    tokio::spawn(async move {
+        let up = async {
+            let mut bytes = [0; 256];
+            while let Ok(n @ 1..) = from_host.read(&mut bytes).await {
+                let mut heard = bytes[..n].to_vec();
+                if deaf.load(std::sync::atomic::Ordering::SeqCst) {
+                    heard.retain(|byte| *byte != 3);
+                }
+                if to_board.write_all(&heard).await.is_err() {
+                    break;
+                }
+            }
+        };
+        let down = tokio::io::copy(&mut from_board, &mut to_host);
+        tokio::select! { () = up => {}, _ = down => {} }
+    });
+    ours
+}
+
+#[tokio::test]
+async fn a_board_that_ignores_ctrl_c_is_an_error_that_says_so() {
+    let sim = belay_sim::Board::start(&belay_sim::Options::default()).unwrap();
+    let deaf = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let board = Device::builder().connect("deaf", without_ctrl_c(&sim, deaf.clone())).await.unwrap();
+    let brief = board.with_timeout(Duration::from_millis(400));
+
+    let stopped = for_ever(&brief).await.unwrap_err();
+    assert!(matches!(stopped, Error::TimedOut { .. }), "{stopped}");
+    assert_eq!(ten(&board).await.unwrap(), 10);
+    assert_eq!(board.session().capabilities().unwrap().obeys_ctrl_c, Some(true));
+
+    deaf.store(true, std::sync::atomic::Ordering::SeqCst);
+    let error = for_ever(&brief).await.unwrap_err();
+    assert!(matches!(error, Error::TimedOut { .. }), "{error}");
+    // It is told again and again for a while before it is given up.
+    let begun = Instant::now();
+    let told = loop {
+        let before = Instant::now();
+        let error = ten(&brief).await.unwrap_err();
+        assert!(before.elapsed() < Duration::from_millis(580), "{:?}: {error}", before.elapsed());
+        if error.to_string().contains("ignores Ctrl-C") {
+            break error;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "{error}");
+    };
+    println!("{told}");
+    assert_eq!(board.session().capabilities().unwrap().obeys_ctrl_c, Some(false));
+}

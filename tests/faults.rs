@@ -115,14 +115,14 @@ fn fresh_task() -> &'static Task {
 
 const LIMIT: Duration = Duration::from_millis(1500);
 
-async fn bump(device: &Device, task: &'static Task, k: u32) -> Result<Vec<u32>> {
+async fn bump(device: &Device, task: &'static Task, k: u32, context: &str) -> Result<Vec<u32>> {
     let mut args = Args::new(task);
     args.push(&k);
     let begun = Instant::now();
     let outcome = call(&device.with_timeout(LIMIT), args, decode).await;
     // The first call deploys, which has a deadline of its own.
     let most = if k == 1 { LIMIT * 3 } else { LIMIT.mul_f32(1.2) + Duration::from_millis(100) };
-    assert!(begun.elapsed() < most, "call {k} took {:?}", begun.elapsed());
+    assert!(begun.elapsed() < most, "{context}: call {k} took {:?}: {outcome:?}", begun.elapsed());
     outcome
 }
 
@@ -149,11 +149,11 @@ async fn round(device: &Device, context: &str) -> (usize, Option<Vec<u32>>) {
     let task = fresh_task();
     let mut errors = 0;
     for k in 1..=3 {
-        let outcome = bump(device, task, k).await;
+        let outcome = bump(device, task, k, context).await;
         check(k, &outcome, context);
         errors += usize::from(outcome.is_err());
     }
-    let last = bump(device, task, 4).await;
+    let last = bump(device, task, 4, context).await;
     check(4, &last, context);
     (errors, last.ok())
 }
@@ -200,7 +200,7 @@ async fn survivable(trust: Trust, kinds: &[Kinds]) {
                     // The fault is over, at the latest with the next call.
                     if last.is_none() {
                         let task = fresh_task();
-                        let after = bump(&device, task, 1).await;
+                        let after = bump(&device, task, 1, &context).await;
                         assert_eq!(after.unwrap_or_else(|e| panic!("{context}: after recovery: {e}")), [1]);
                     }
                     tried += 1;
@@ -246,13 +246,13 @@ async fn a_line_that_is_cut_runs_nothing_twice() {
                 armed.left.store(position as i64, SeqCst);
                 let task = fresh_task();
                 for k in 1..=3 {
-                    check(k, &bump(&device, task, k).await, &context);
+                    check(k, &bump(&device, task, k, &context).await, &context);
                 }
                 drop(device);
                 // Another cable to the same boot of the board: it knows what ran.
                 let device = Device::builder().trust(trust).connect("new cable", board.connect()).await;
                 let device = device.unwrap_or_else(|e| panic!("{context}: {e}"));
-                let seen = bump(&device, task, 4).await.unwrap_or_else(|e| panic!("{context}: {e}"));
+                let seen = bump(&device, task, 4, &context).await.unwrap_or_else(|e| panic!("{context}: {e}"));
                 check(4, &Ok(seen), &context);
                 tried += 1;
             }

@@ -71,6 +71,11 @@ mod bare {
         "for c in text: yield c"
     }
 
+    #[::belay::thread]
+    pub async fn blink(board: &::belay::Device, period: u8) -> Result<::belay::Thread> {
+        "while True: yield period"
+    }
+
     #[::belay::device]
     pub trait AllForms {
         #[::belay::setup]
@@ -89,6 +94,11 @@ mod bare {
             T: ::serde::Serialize + ::serde::de::DeserializeOwned + ::std::marker::Send + ::std::marker::Unpin,
         {
             "yield args"
+        }
+
+        #[::belay::thread(timeout = "1s")]
+        async fn blink(&self, args: u8) -> Result<::belay::Thread> {
+            "while led: yield args"
         }
 
         #[::belay::teardown]
@@ -125,6 +135,10 @@ impl<T: Unpin> belay::Stream for Ready<'_, T> {
 impl bare::AllForms for Mock {
     fn items(&self, args: &str) -> impl belay::Stream<Item = belay::Result<u8>> {
         Ready(args.bytes().rev().map(Ok).collect(), std::marker::PhantomData)
+    }
+
+    async fn blink(&self, _: u8) -> belay::Result<belay::Thread> {
+        Err(belay::Error::Closed { port: "mock".to_owned() })
     }
 
     fn generic<T>(&self, args: T) -> impl belay::Stream<Item = belay::Result<T>>
@@ -168,6 +182,8 @@ async fn keeps_streams(board: belay::Device) {
         let text = String::from("a");
         (keep(board.items(&text)), board.generic([1]), keep(bare::count(&board, &text)))
     };
+    let _: belay::Result<belay::Thread> = spawnable(board.blink(1)).await;
+    let _: belay::Result<belay::Thread> = spawnable(bare::blink(&board, 1)).await;
     drop(board);
     let _: Option<belay::Result<u8>> = items.next().await;
     let _: Option<belay::Result<[u8; 1]>> = keep(generic).next().await;

@@ -8,6 +8,8 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod check;
+#[cfg(test)]
+mod examples;
 mod expand;
 mod model;
 mod options;

@@ -126,6 +126,16 @@ pub enum Error {
         /// The spec as it was given.
         port: String,
     },
+    /// A setup that has parameters was not called, and the task needs it. Nothing was sent.
+    #[error("{task} needs what {setup} sets up: call {setup}({params}) once before it")]
+    SetupMissing {
+        /// The task.
+        task: String,
+        /// The setup.
+        setup: String,
+        /// The names of its parameters.
+        params: String,
+    },
     /// This board, or this build of the program, cannot do that.
     #[error("{what} is not supported: {reason}")]
     Unsupported {

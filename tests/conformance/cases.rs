@@ -68,6 +68,7 @@ cases! {
     a_cached_call_is_one_turn;
     calls_from_many_tasks;
     two_hundred_calls_leave_the_heap_as_it_was;
+    a_thousand_calls_and_fifty_deployments_are_all_right;
     a_loop_is_stopped_at_its_deadline unless deaf;
     a_printing_loop_is_stopped_at_its_deadline unless deaf;
     a_dropped_call_stops_the_board unless deaf;
@@ -345,6 +346,62 @@ async fn two_hundred_calls_leave_the_heap_as_it_was(d: Device) -> Outcome {
     let after = d.free().await.map_err(|e| e.to_string())?;
     // A string that stayed would take 16 bytes or more each: 3,200.
     that(&format!("{after} bytes are free, as {before} were"), before.saturating_sub(after) < 800)
+}
+
+/// Numbers that look random and are the same in every run.
+fn scramble(seed: u64) -> u64 {
+    let x = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let x = (x ^ (x >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x ^ (x >> 29)
+}
+
+async fn a_thousand_calls_and_fifty_deployments_are_all_right(d: Device) -> Outcome {
+    const CALLS: u64 = 1000;
+    same("integer", d.integer(0).await, 0)?;
+    let (before, repairs, begun) = (d.session().traffic(), d.session().repairs(), Instant::now());
+    for n in 0..CALLS {
+        let random = scramble(n);
+        let x = random as i64 >> (random % 64);
+        match n % 3 {
+            0 => same("integer", d.integer(x).await, x)?,
+            1 => same("text", d.text(&format!("{x:x}'\\\n")).await, format!("{x:x}'\\\n"))?,
+            _ => {
+                let bytes = ByteBuf::from(x.to_le_bytes());
+                same("bytes", d.octets(bytes.clone()).await, bytes)?;
+            }
+        }
+    }
+    let (took, used) = (begun.elapsed(), d.session().traffic() - before);
+    let begun = Instant::now();
+    for n in 0..50_u32 {
+        // Nothing of it is on the board again after a reset, and small heaps hold but a few tasks at a time.
+        if n % 5 == 0 {
+            match d.session().soft_reset().await {
+                Ok(()) | Err(Error::Lost { .. }) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        match n % 5 {
+            0 => same("integer", d.integer(n.into()).await, n.into())?,
+            1 => same("text", d.text("deployed").await, "deployed".to_owned())?,
+            2 => same("squares", d.squares(4).await, vec![0, 1, 4, 9])?,
+            3 => same("length", d.length(ByteBuf::from([1; 5])).await, 5)?,
+            _ => same("count", d.count().await, 1)?,
+        }
+    }
+    let now = d.session().repairs();
+    println!(
+        "{CALLS} calls with random arguments: {:.0} a second, {:.1} + {:.1} bytes each; 50 deployments in {:.1?}; \
+         refused {}, sent again {}, fetched again {}",
+        CALLS as f64 / took.as_secs_f64(),
+        used.bytes_out as f64 / CALLS as f64,
+        used.bytes_in as f64 / CALLS as f64,
+        begun.elapsed(),
+        now.refused - repairs.refused,
+        now.resent - repairs.resent,
+        now.fetched_again - repairs.fetched_again,
+    );
+    Ok(())
 }
 
 /// Runs something endless with a deadline of a second, after it has been put on the board by a shorter one.

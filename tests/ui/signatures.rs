@@ -1,8 +1,6 @@
 //! Signatures that no board can have.
 
-use belay::{Device, Result, Stream};
-
-struct Thread;
+use belay::{Device, Result, Stream, Thread};
 
 #[belay::device]
 trait Signatures {
@@ -54,6 +52,11 @@ trait Signatures {
     #[belay::thread]
     async fn no_handle(&self) -> Result<u8> {
         "yield"
+    }
+
+    #[belay::thread]
+    async fn no_yield(&self) -> Result<Thread> {
+        "while True: pass"
     }
 
     #[belay::thread(idempotent)]

@@ -8,8 +8,8 @@ use tokio::{
 };
 
 use super::{
-    Command, Limits, Opener, Shared, Start, control::Asked, epoch::Epoch, job::Job, queue::Queue, status::State,
-    wire::Wire,
+    Command, Limits, Opener, Shared, Start, control::Asked, epoch::Epoch, job::Job, modules::Modules, queue::Queue,
+    status::State, wire::Wire,
 };
 use crate::{
     board::Learned,
@@ -47,6 +47,7 @@ pub(super) struct Actor {
     pub(super) last_epoch: Option<u32>,
     /// The namespaces that this session has used in that epoch, in the order in which that began.
     pub(super) scopes: Vec<&'static Scope>,
+    pub(super) modules: Modules,
     /// The board greets people now: that is no output of a program.
     pub(super) leaving: bool,
     /// How long to wait before the line is opened again; nothing at first.
@@ -121,6 +122,7 @@ impl Actor {
             deaf: false,
             last_epoch: None,
             scopes: Vec::new(),
+            modules: Modules::default(),
             leaving: false,
             pause: Duration::ZERO,
             learned: Learned::nothing(),

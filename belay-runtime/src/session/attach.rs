@@ -81,6 +81,15 @@ impl Actor {
         self.learned.board = identity;
     }
 
+    /// Whether Ctrl-C stopped what ran, the last time that it was tried.
+    pub(super) fn learn_ctrl_c(&mut self, obeys: bool) {
+        self.learned.obeys_ctrl_c = Some(obeys);
+        if let Some(board) = &mut *self.shared.capabilities.lock().unwrap_or_else(PoisonError::into_inner) {
+            board.obeys_ctrl_c = Some(obeys);
+        }
+        self.publish();
+    }
+
     /// Lets everybody see what is known of the board and its line now.
     pub(super) fn publish(&self) {
         let Some(epoch) = &self.epoch else { return };

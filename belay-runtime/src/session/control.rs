@@ -7,7 +7,6 @@ use tokio::{sync::oneshot, time::Instant};
 use super::{
     actor::{Actor, Step},
     job::Job,
-    sealed::Fault,
     status::State,
 };
 use crate::{
@@ -181,18 +180,10 @@ impl Actor {
         }
         // A board that was reset meanwhile has nothing left to tear down.
         let used = self.scopes.iter().any(|scope| std::ptr::eq(*scope, teardown.scope));
-        let Some(epoch) = self.epoch.as_ref().filter(|_| used) else { return Ok(()) };
+        let due = used && !self.modules.has_torn_down(teardown);
+        let Some(epoch) = self.epoch.as_ref().filter(|_| due) else { return Ok(()) };
         let body = epoch.exec(teardown.source, teardown.name, teardown.scope);
-        let until = Instant::now() + teardown.timeout.unwrap_or(self.limits.deploy);
-        let id = self.next_id();
-        match self.request(id, body, teardown.name, until).await {
-            Ok(payload) => {
-                self.note_interrupt(&payload);
-                crate::call::check(teardown.name, &payload, Some(teardown))
-            }
-            Err(Fault::Error(error)) => Err(error),
-            Err(Fault::Gone | Fault::Stopped) => Ok(()),
-        }
+        self.run_text(teardown, body).await
     }
 
     /// Leaves the board in the REPL for people, as far as it listens.

@@ -20,7 +20,7 @@ use crate::{
     error::{Error, Result},
     exception::Exception,
     executor::{Call, Work},
-    repl::Request,
+    repl::{Lane, Request},
     task::{Kind, Scope, Task},
 };
 
@@ -64,9 +64,21 @@ impl Actor {
     async fn body(&mut self, id: u64, work: &Work) -> Option<Body> {
         let epoch = self.epoch.as_ref()?;
         let (scope, missing) = match work {
+            Work::Task { task, args, .. } if matches!(task.kind, Kind::Setup | Kind::Teardown) => {
+                if let Some(setup) = self.uncalled(task) {
+                    self.queue.take(id)?.answer(Err(Self::missing_setup(task, setup)));
+                } else if self.flying.is_empty() {
+                    self.call_module(id, task, args).await;
+                }
+                return None;
+            }
             Work::Task { task, args, via } => {
                 if via.as_ref().is_some_and(|via| !via.makes && !via.held.is_in(epoch.token())) {
                     self.queue.take(id)?.gone(&self.shared.port);
+                    return None;
+                }
+                if let Some(setup) = self.uncalled(task) {
+                    self.queue.take(id)?.answer(Err(Self::missing_setup(task, setup)));
                     return None;
                 }
                 match epoch.missing(task, via.as_ref()) {
@@ -87,13 +99,13 @@ impl Actor {
                 // Ints and text can always be written.
                 let _ = args.push(&scope_key(scope)).and_then(|()| args.push(&**expression));
                 match epoch.call(value, &args, None) {
-                    Some(body) if !epoch.lacks_setup(scope) => return Some(body),
+                    Some(body) if !self.modules.is_due(epoch, scope) => return Some(body),
                     Some(_) => (*scope, None),
                     None => (*scope, Some(value)),
                 }
             }
             Work::Exec { source, name, scope } => {
-                if !epoch.lacks_setup(scope) {
+                if !self.modules.is_due(epoch, scope) {
                     return Some(epoch.exec(source, &harmless(name), scope));
                 }
                 (*scope, None)
@@ -108,7 +120,8 @@ impl Actor {
     }
 
     /// Remembers that a task of this namespace was called.
-    fn note_scope(&mut self, scope: &'static Scope) {
+    pub(super) fn note_scope(&mut self, scope: &'static Scope) {
+        self.modules.note_use(scope);
         let is = |known: &&'static Scope| std::ptr::eq(*known, scope);
         if is(&&agent::library::LIBRARY) || self.scopes.iter().any(is) {
             return;
@@ -126,7 +139,10 @@ impl Actor {
         if let Some(job) = self.queue.get_mut(id) {
             job.deployed = true;
         }
-        let outcome = self.deploy(scope, task).await;
+        let mut outcome = self.set_up(scope, None).await;
+        if let (Ok(()), Some(task)) = (&outcome, task) {
+            outcome = self.deploy(task).await;
+        }
         self.queue.prepared();
         if let Err(error) = outcome
             && let Some(mut job) = self.queue.take(id)
@@ -164,7 +180,11 @@ impl Actor {
             let Some(mut job) = self.queue.take(id) else { return true };
             epoch.calls = n;
             let expect = epoch.answer(n);
+            let long = matches!(lane, Lane::RawPaste { .. }).then_some(code.len());
             wire.repl.submit(Request { id, code, lane, expect });
+            if let Some(total) = long {
+                self.begin_transfer(job.call.name(), total);
+            }
             self.shared.status.count_call(&mut job);
             self.flying.push_back(Flying::new(job, n));
             return true;
@@ -194,39 +214,37 @@ impl Actor {
         true
     }
 
-    /// Puts the setups of a scope on the board, and a task behind them, as far as they are not there yet.
-    async fn deploy(&mut self, scope: &'static Scope, task: Option<&'static Task>) -> Result<()> {
-        for one in own_setups(scope).chain(task) {
-            let Some(epoch) = self.epoch.as_ref().filter(|epoch| epoch.index(one).is_none()) else { continue };
-            let body = epoch.deployment(one);
-            let guards = std::ptr::eq(one, &GUARD);
-            let what = format!("deploying {}", one.name);
-            let id = self.next_id();
-            if let Some(epoch) = self.epoch.as_mut().filter(|_| guards) {
-                // It is in force when its own deployment is answered.
-                epoch.guarded = true;
-            }
-            let until = Instant::now() + one.timeout.filter(|_| one.kind == Kind::Setup).unwrap_or(self.limits.deploy);
-            let payload = match self.request(id, body, &what, until).await {
-                Ok(payload) => payload,
-                // The caller finds no epoch and attaches again.
-                Err(Fault::Gone | Fault::Stopped) => {
-                    self.epoch = None;
-                    return Ok(());
-                }
-                Err(Fault::Error(error)) => return Err(error),
-            };
-            self.note_interrupt(&payload);
-            crate::call::check(one.name, &payload, Some(one))?;
-            let index: usize = reply::decode(&payload)
-                .map_err(|source| Error::WrongType { task: one.name.to_owned(), source: Box::new(source) })?;
-            if let Some(epoch) = &mut self.epoch {
-                epoch.holds(one, index);
-            }
-            self.note_scope(one.scope);
-            self.shared.status.deployments.count();
-            self.shared.status.tell(Event::Deployed { name: one.name.to_owned() });
+    /// Puts a source on the board: a setup runs with that. If the board has been reset, there is no epoch afterwards.
+    pub(super) async fn deploy(&mut self, one: &'static Task) -> Result<()> {
+        let Some(epoch) = &self.epoch else { return Ok(()) };
+        let body = epoch.deployment(one);
+        let guards = std::ptr::eq(one, &GUARD);
+        let what = format!("deploying {}", one.name);
+        let id = self.next_id();
+        if let Some(epoch) = self.epoch.as_mut().filter(|_| guards) {
+            // It is in force when its own deployment is answered.
+            epoch.guarded = true;
         }
+        let until = Instant::now() + one.timeout.filter(|_| one.kind == Kind::Setup).unwrap_or(self.limits.deploy);
+        let payload = match self.request(id, body, &what, until).await {
+            Ok(payload) => payload,
+            // The caller finds no epoch and attaches again.
+            Err(Fault::Gone | Fault::Stopped) => {
+                self.epoch = None;
+                return Ok(());
+            }
+            Err(Fault::Error(error)) => return Err(error),
+        };
+        self.note_interrupt(&payload);
+        crate::call::check(one.name, &payload, Some(one))?;
+        let index: usize = reply::decode(&payload)
+            .map_err(|source| Error::WrongType { task: one.name.to_owned(), source: Box::new(source) })?;
+        if let Some(epoch) = &mut self.epoch {
+            epoch.holds(one, index);
+        }
+        self.note_scope(one.scope);
+        self.shared.status.deployments.count();
+        self.shared.status.tell(Event::Deployed { name: one.name.to_owned() });
         Ok(())
     }
 
@@ -237,11 +255,6 @@ impl Actor {
             epoch.locked = true;
         }
     }
-}
-
-/// The setups that run by themselves before anything else in a namespace.
-pub(super) fn own_setups(scope: &'static Scope) -> impl Iterator<Item = &'static Task> {
-    scope.setups.iter().copied().filter(|setup| setup.params.is_empty())
 }
 
 /// A file's name as it can stand in a literal.

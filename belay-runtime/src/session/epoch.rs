@@ -5,11 +5,11 @@ use std::{
     hash::{BuildHasher, Hasher},
 };
 
-use super::{adhoc::ADHOC, dispatch::own_setups};
+use super::adhoc::ADHOC;
 use crate::{
     agent::{
         self, Agent, Body, Capabilities, Present, Source,
-        library::{Function, GUARD, OBJ, PULL, THREAD},
+        library::{Function, GUARD, OBJ, PULL, PUT, THREAD},
     },
     codec::args::Args,
     executor::Via,
@@ -61,11 +61,6 @@ impl Epoch {
         self.deployed.insert(identity(task), index);
     }
 
-    /// Whether a setup of this namespace has to run first.
-    pub(super) fn lacks_setup(&self, scope: &'static Scope) -> bool {
-        own_setups(scope).any(|setup| self.index(setup).is_none())
-    }
-
     /// What has to be put on the board before this call, if anything.
     pub(super) fn missing(&self, task: &'static Task, via: Option<&Via>) -> Option<&'static Task> {
         let task = via.is_none_or(|via| via.makes).then_some(task);
@@ -100,6 +95,15 @@ impl Epoch {
         if !args.is_empty() || self.verifies() {
             body.push(b',');
         }
+        args.write(&mut body, &self.capabilities.literals());
+        Some(Body::call(body))
+    }
+
+    /// The body that makes the arguments of a setup globals of its namespace; `None` if the function for it is missing.
+    pub(super) fn put(&self, setup: &Task, args: &Args) -> Option<Body> {
+        let names: String = setup.params.iter().map(|name| format!("'{name}',")).collect();
+        let index = self.index(self.form(&PUT))?;
+        let mut body = format!("{index},{},({names}),", scope_key(setup.scope)).into_bytes();
         args.write(&mut body, &self.capabilities.literals());
         Some(Body::call(body))
     }

@@ -233,6 +233,8 @@ struct Loading {
     failures: usize,
     /// How large pieces may be. Boards with flow control begin with all at once.
     piece: usize,
+    /// How far they grow while nothing is lost.
+    largest: usize,
     deadline: Instant,
 }
 
@@ -241,7 +243,8 @@ impl Loading {
     async fn begin(actor: &mut Actor, window: Option<u16>, deadline: Instant) -> Result<Option<Self>> {
         let (code, counted) = agent::loader(nonce());
         let piece = if window.is_some() { usize::MAX } else { LOADER_PIECE };
-        let mut loading = Self { window, counted, taken: 0, failures: 0, piece, deadline };
+        let largest = piece.min(LARGEST_PIECE_AFTER_A_FAILURE);
+        let mut loading = Self { window, counted, taken: 0, failures: 0, piece, largest, deadline };
         while loading.count(actor, code.clone()).await? != Some(0) {
             if loading.failed(actor).await? {
                 return Ok(None);
@@ -264,16 +267,25 @@ impl Loading {
         let mut rest = code.as_bytes();
         while !rest.is_empty() {
             let (piece, after) = rest.split_at(self.piece.min(rest.len()));
-            let count = self.count(actor, agent::seal(piece, self.taken, false, false)).await?;
+            let mut count = self.count(actor, agent::seal(piece, self.taken, false, false)).await?;
             if count != Some(self.taken + 1) {
                 self.piece = (self.piece.min(rest.len()) / 2).clamp(SMALLEST_PIECE, LARGEST_PIECE_AFTER_A_FAILURE);
+            }
+            // It may have been taken, and only the answer lost: nothing else is sent before that is known.
+            while count.is_none_or(|count| count != self.taken && count != self.taken + 1) {
                 if self.failed(actor).await? {
                     return Ok(None);
                 }
-                // It may have been taken, and only the answer lost.
-                if self.count(actor, agent::LOADER_COUNT.to_vec()).await? != Some(self.taken + 1) {
-                    continue;
+                count = self.count(actor, agent::LOADER_COUNT.to_vec()).await?;
+            }
+            if count == Some(self.taken) {
+                if self.failed(actor).await? {
+                    return Ok(None);
                 }
+                continue;
+            }
+            if self.piece < self.largest {
+                self.piece = (self.piece * 2).min(self.largest);
             }
             self.taken += 1;
             self.failures = 0;

@@ -10,6 +10,7 @@ mod exclusive;
 mod fetch;
 mod install;
 mod job;
+mod modules;
 mod owner;
 mod queue;
 mod reach;

@@ -73,6 +73,8 @@ struct Attempt {
     /// It ended without an answer; what the board printed as an error.
     ended: Option<Vec<u8>>,
     ping: Option<u64>,
+    /// It looks as if it had ended without an answer.
+    suspected: bool,
 }
 
 impl Actor {
@@ -222,7 +224,8 @@ impl Actor {
                 }
                 (false, false) => agent::bare(body),
             };
-            let mut attempt = Attempt { id, n, answer: None, refused: false, ended: None, ping: None };
+            let mut attempt =
+                Attempt { id, n, answer: None, refused: false, ended: None, ping: None, suspected: false };
             self.send(&mut attempt, code)?;
             if self.watch(&mut attempt, until).await? {
                 // The time is up, or nobody waits any more.
@@ -299,6 +302,8 @@ impl Actor {
                         // It was not read to its end, and neither was the greeting.
                         (false, Some(_)) => return Ok(false),
                         (false, None) => self.ping_behind(attempt, true),
+                        // The end of its line was lost: the greeting was read as a part of it, and both have ended.
+                        (true, Some(_)) if heard == before && attempt.suspected => return Ok(false),
                         // It talked and stopped: perhaps that was its reply, and damaged.
                         (true, None) if heard == before && heard > silent => self.ping_behind(attempt, false),
                         (true, _) => {}
@@ -316,7 +321,12 @@ impl Actor {
                     }
                 }
                 Next::Event(Event::Ended { id, error }) if id == attempt.id => attempt.ended = Some(error),
-                Next::Event(Event::Suspect { .. }) if attempt.ping.is_none() => self.ping_behind(attempt, false),
+                Next::Event(Event::Suspect { .. }) => {
+                    attempt.suspected = true;
+                    if attempt.ping.is_none() {
+                        self.ping_behind(attempt, false);
+                    }
+                }
                 Next::Event(Event::Echo { .. }) => {
                     self.epoch = None;
                     return Err(Fault::Gone);

@@ -124,6 +124,7 @@ impl Actor {
             Err(_) => {
                 self.epoch = None;
                 self.deaf = true;
+                self.learn_ctrl_c(false);
                 self.doubt();
             }
         }
@@ -233,6 +234,9 @@ impl Actor {
             Event::Reply { id, payload } => {
                 let ours = self.flying.front().is_some_and(|f| f.job.id == id && f.is_unwanted());
                 let interrupted = Exception::from_reply(&payload).is_some_and(|e| e.kind() == "KeyboardInterrupt");
+                if ours && interrupted {
+                    self.learn_ctrl_c(true);
+                }
                 // What the interrupt did to a call is told by the agent's count.
                 if !interrupted && (!ours || payload != REFUSED) {
                     self.on_reply(id, payload);

@@ -9,6 +9,7 @@
 //!   items, and fewer when there is one and `a[1]` milliseconds have passed. The reply is `(1, items)`, and `(0, items)`
 //!   at the end. An exception behind items that were there already is raised by the next pull. What was there when an
 //!   interrupt came is given by the next pull, which is then the last.
+//! - `put(g, n, *a)`: makes `a` globals called `n` in the namespace `g`.
 //! - `value(g, s)`: the value of an expression in the namespace `g`.
 //! - `thread(i, j, *a)`: `i` is a task: starts a thread that runs its generator. `i` is 0: whether it runs; before that,
 //!   `a[0]` is 1: has it stop; if it has ended, `a[0]` is 2: raises what ended it. The thread itself touches nothing but
@@ -33,6 +34,7 @@ pub(crate) static PULL: Function =
     [function("pull", include_str!("pull.py")), function("pull", include_str!("pull_tiny.py"))];
 pub(crate) static VALUE: Function =
     [const { function("value", "def value(g,s):return eval(s,S.setdefault(g,{}))") }; 2];
+pub(crate) static PUT: Function = [const { function("put", include_str!("put.py")) }; 2];
 pub(crate) static FREE: Function = [const { function("free", include_str!("free.py")) }; 2];
 
 pub(crate) static THREAD: Function = [const { function("thread", include_str!("thread.py")) }; 2];
