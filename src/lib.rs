@@ -92,4 +92,6 @@ pub use belay_runtime::__private;
 mod docs {
     #[doc = include_str!("../docs/executors.md")]
     struct Executors;
+    #[doc = include_str!("../docs/sessions.md")]
+    struct Sessions;
 }

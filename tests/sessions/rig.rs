@@ -16,6 +16,7 @@ pub(crate) trait Rig {
         r#"
         import micropython, time
         log = []
+        kept = []
         "#
     }
 
@@ -66,6 +67,13 @@ pub(crate) trait Rig {
         r#"
         print(text)
         while True: pass
+        "#
+    }
+
+    #[belay::task]
+    async fn fill(&self) -> Result<()> {
+        r#"
+        while True: kept.append(bytes(64))
         "#
     }
 }

@@ -175,3 +175,22 @@ async fn opening_the_line_anew_helps_where_that_resets_the_board() {
     assert_eq!(bench.opened(), 2);
     assert_eq!(device.session().statistics().resets, 1);
 }
+#[tokio::test]
+async fn a_heap_filled_for_good_is_an_error_of_each_call_until_the_board_is_reset() {
+    let device = Bench::new().device().await;
+    device.note(0).await.unwrap();
+    let full = |error: &Error| {
+        let Error::Exception { exception, .. } = error else { panic!("{error}") };
+        // There may not be enough left to say so.
+        assert!(exception.kind() == "MemoryError" || exception.message().contains("memory full"), "{error}");
+    };
+    full(&device.fill().await.unwrap_err());
+    for _ in 0..3 {
+        match device.with_timeout(Duration::from_secs(2)).ran().await {
+            Ok(ran) => assert_eq!(ran, [0]),
+            Err(error) => full(&error),
+        }
+    }
+    device.session().soft_reset().await.unwrap();
+    assert_eq!(device.note(1).await.unwrap(), 1);
+}
