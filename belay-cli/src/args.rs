@@ -95,6 +95,16 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "FILE")]
         plot: Option<PathBuf>,
     },
+    /// Show the bytes of a session, with what they mean.
+    Trace {
+        #[command(flatten)]
+        port: Port,
+        /// Keep the trace, which belay's own tests can replay.
+        #[arg(long, value_name = "FILE")]
+        save: Option<PathBuf>,
+        /// Python to run; without it the session only begins and ends.
+        code: Option<String>,
+    },
     /// Start a virtual board that any program can open, and keep it running until Ctrl-C.
     Sim {
         /// Which board, with options: `pico`, `esp32?heap=64k`, `pico?latency=1ms&baud=115200`.

@@ -1,14 +1,14 @@
 //! A board in the hands of one verb: opened with progress, printed as it prints, stopped by Ctrl-C.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
-use belay::{Device, Output, Printed};
+use belay::{Builder, Device, Output, Printed, Transfer};
 use serde_json::json;
 
 use crate::{
     args::{self, LONGEST},
     failure::Failure,
-    terminal::Terminal,
+    terminal::{Progress, Terminal},
 };
 
 /// How long a board gets to show that it has stopped.
@@ -28,8 +28,17 @@ impl args::Port {
 
     /// Opens the board. Ctrl-C gives up.
     pub(crate) async fn open(&self, timeout: Option<Duration>, terminal: &Terminal) -> Result<Device, Failure> {
+        self.open_with(Device::builder().call_timeout(timeout.unwrap_or(LONGEST)), terminal).await
+    }
+
+    /// Opens the board, and writes down every byte from the first on.
+    pub(crate) async fn open_traced(&self, file: &Path, terminal: &Terminal) -> Result<Device, Failure> {
+        self.open_with(Device::builder().call_timeout(LONGEST).trace(file), terminal).await
+    }
+
+    async fn open_with(&self, builder: Builder, terminal: &Terminal) -> Result<Device, Failure> {
         let spec = self.spec()?;
-        let opening = Device::builder().call_timeout(timeout.unwrap_or(LONGEST)).open(spec);
+        let opening = builder.open(spec);
         let what = format!("opening {spec}");
         tokio::select! {
             opened = terminal.during(&what, opening) => Ok(opened?),
@@ -46,6 +55,8 @@ pub(crate) async fn with<T>(
 ) -> Result<T, Failure> {
     let mut printer = Printer { terminal, line: Vec::new(), held: false };
     let mut output = device.session().output();
+    let mut transfers = device.session().progress();
+    let mut sending: Option<Sending<'_>> = None;
     let outcome = {
         let mut work = std::pin::pin!(work);
         let mut stop = std::pin::pin!(interrupted());
@@ -53,11 +64,13 @@ pub(crate) async fn with<T>(
             tokio::select! {
                 biased;
                 () = &mut stop => break Err(Failure::Stopped(None)),
+                Some(transfer) = transfers.next() => sending = Sending::follow(sending, &transfer, terminal),
                 Some(printed) = output.next() => if let Err(failure) = printer.print(printed) { break Err(failure) },
                 done = &mut work => break done.map_err(Failure::from),
             }
         }
     };
+    drop(sending);
     // The work has been dropped, and with it the call: the session has begun to stop the board.
     let outcome = match outcome {
         Err(Failure::Stopped(_)) => Err(Failure::Stopped(Some(stopped(device).await))),
@@ -69,6 +82,40 @@ pub(crate) async fn with<T>(
     };
     printer.rest(&mut output)?;
     outcome
+}
+
+/// A transfer to the board that is under way.
+struct Sending<'a> {
+    what: String,
+    progress: Progress<'a>,
+}
+
+impl<'a> Sending<'a> {
+    fn follow(known: Option<Self>, transfer: &Transfer, terminal: &'a Terminal) -> Option<Self> {
+        if transfer.is_done() {
+            return None;
+        }
+        let known = known.filter(|sending| sending.what == transfer.what);
+        let mut sending = known.unwrap_or_else(|| Self {
+            what: transfer.what.clone(),
+            progress: terminal.sending(&format!("sending {}", transfer.what), transfer.total as u64),
+        });
+        sending.progress.set(transfer.bytes as u64);
+        Some(sending)
+    }
+}
+
+/// Does something with the board that prints nothing for people. Ctrl-C stops the board.
+pub(crate) async fn quietly<T>(device: &Device, work: impl Future<Output = belay::Result<T>>) -> Result<T, Failure> {
+    // The work is dropped before the board is asked whether it has stopped.
+    let outcome = tokio::select! {
+        done = work => Some(done),
+        () = interrupted() => None,
+    };
+    match outcome {
+        Some(done) => done.map_err(Failure::from),
+        None => Err(Failure::Stopped(Some(stopped(device).await))),
+    }
 }
 
 /// Which board it is, in a few words.

@@ -46,6 +46,7 @@ async fn run(verb: Verb, terminal: &Terminal) -> Result<(), Failure> {
         Verb::Reset { port, hard } => verbs::reset::run(&port, hard, terminal).await,
         Verb::Latency { port, calls } => verbs::latency::run(&port, calls, terminal).await,
         Verb::Bench { port, figures, plot } => verbs::bench::run(&port, &figures, plot.as_deref(), terminal).await,
+        Verb::Trace { port, save, code } => verbs::trace::run(&port, code.as_deref(), save.as_deref(), terminal).await,
         Verb::Sim { family, way } => verbs::sim::run(&family, way, terminal).await,
         Verb::Completions { shell } => verbs::completions::run(shell, terminal),
     }

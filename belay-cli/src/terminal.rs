@@ -131,11 +131,20 @@ impl Terminal {
 
     /// Progress through `total` steps, of which 0 is an unknown number. It appears when it has gone on for long.
     pub(crate) fn progress(&self, what: &str, total: u64) -> Progress<'_> {
-        Progress { terminal: self, what: what.to_owned(), total, begun: Instant::now(), shown: false }
+        let what = what.to_owned();
+        Progress { terminal: self, what, total, bytes: false, begun: Instant::now(), shown: false }
     }
 
-    fn draw(&self, what: &str, total: u64) {
-        if self.quiet {
+    /// Progress through `total` bytes.
+    pub(crate) fn sending(&self, what: &str, total: u64) -> Progress<'_> {
+        let mut progress = self.progress(what, total);
+        progress.bytes = true;
+        progress
+    }
+
+    fn draw(&self, what: &str, total: u64, bytes: bool) {
+        // What goes on around it is being shown already.
+        if self.quiet || self.bar.borrow().is_some() {
             return;
         }
         if !self.watched {
@@ -143,7 +152,9 @@ impl Terminal {
         }
         let bar = ProgressBar::with_draw_target((total > 0).then_some(total), ProgressDrawTarget::stderr());
         let (spinner, full) = if self.colours { (".cyan", ".cyan/dim") } else { ("", "") };
-        let template = if total > 0 {
+        let template = if bytes {
+            format!("{{spinner{spinner}}} {{msg}} {{bar:30{full}}} {{bytes}}/{{total_bytes}}, {{eta}} left")
+        } else if total > 0 {
             format!("{{spinner{spinner}}} {{msg}} {{bar:30{full}}} {{pos}}/{{len}}")
         } else {
             format!("{{spinner{spinner}}} {{msg}} {{elapsed}}")
@@ -171,6 +182,7 @@ pub(crate) struct Progress<'a> {
     terminal: &'a Terminal,
     what: String,
     total: u64,
+    bytes: bool,
     begun: Instant,
     shown: bool,
 }
@@ -189,7 +201,7 @@ impl Progress<'_> {
     fn show(&mut self) {
         if !self.shown {
             self.shown = true;
-            self.terminal.draw(&self.what, self.total);
+            self.terminal.draw(&self.what, self.total, self.bytes);
         }
     }
 }

@@ -107,6 +107,23 @@ impl Drop for Session {
     }
 }
 
+/// A folder that is gone with this value.
+struct Folder(std::path::PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("belay-cli-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a folder");
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// Whether any character on the screen has a colour.
 fn coloured(screen: &vt100::Screen) -> bool {
     let cells = (0..ROWS.get()).flat_map(|row| (0..COLUMNS.get()).map(move |column| (row, column)));
@@ -137,6 +154,19 @@ fn progress_is_a_bar_that_moves_and_goes_away() {
     assert!(!shows(&screen, "calling") && shows(&screen, "60 calls of an empty task"), "{}", screen.contents());
     // The cursor is back, and on a line of its own.
     assert!(!screen.hide_cursor() && screen.cursor_position().1 == 0);
+}
+
+#[test]
+fn a_long_file_shows_how_much_of_it_is_sent() {
+    let folder = Folder::new("sending");
+    let file = folder.0.join("long.py");
+    // Of digits that no compression makes small enough for a slow line.
+    let digits = (0..600u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_string());
+    std::fs::write(&file, digits.map(|digits| format!("x = {digits}\n")).collect::<String>()).expect("a file");
+    let mut session = Session::start(&["run", "--port", "sim:pico?baud=57600", &file.to_string_lossy()], &[]);
+    session.wait_for("a bar in bytes", |screen| shows(screen, "sending ") && shows(screen, "KiB, "));
+    let (status, screen, _) = session.end();
+    assert!(status.success() && !shows(&screen, "sending "), "{}", screen.contents());
 }
 
 #[test]
@@ -192,9 +222,8 @@ fn prints_appear_as_they_come_and_ctrl_c_stops_the_board() {
 #[test]
 fn a_board_on_its_own_stops_too() {
     // The board lives on after the command: the next one finds it idle, with what the first one counted.
-    let folder = std::env::temp_dir().join(format!("belay-cli-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
-    let link = folder.join("board").to_string_lossy().into_owned();
+    let folder = Folder::new("board");
+    let link = folder.0.join("board").to_string_lossy().into_owned();
     let mut board = Session::start(&["sim", "pico", "--pty", &link], &[]);
     board.wait_for("the board", |screen| shows(screen, "Ctrl-C ends it"));
 
@@ -217,5 +246,4 @@ fn a_board_on_its_own_stops_too() {
     let (status, _, _) = board.end();
     assert!(status.success());
     assert!(!std::path::Path::new(&link).is_symlink(), "the link is left behind");
-    std::fs::remove_dir(&folder).expect("nothing else is in it");
 }

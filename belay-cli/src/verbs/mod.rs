@@ -8,3 +8,4 @@ pub(crate) mod info;
 pub(crate) mod latency;
 pub(crate) mod reset;
 pub(crate) mod sim;
+pub(crate) mod trace;

@@ -20,7 +20,7 @@ use crate::{
     error::{Error, Result},
     exception::Exception,
     executor::{Call, Work},
-    repl::Request,
+    repl::{Lane, Request},
     task::{Kind, Scope, Task},
 };
 
@@ -41,10 +41,11 @@ impl Actor {
             }
             if let Work::Exclusive { lease } = work {
                 self.lend(id, lease);
+            } else if work.needs_line_alone() && self.wire.is_some() {
+                // A reset helps a board, too, whose heap has no room left for a greeting.
+                self.restart(id, &work).await;
             } else if !ready {
                 self.reach(Some(id)).await;
-            } else if work.needs_line_alone() {
-                self.restart(id, &work).await;
             } else {
                 match self.body(id, &work).await {
                     Some(body) => {
@@ -180,7 +181,11 @@ impl Actor {
             let Some(mut job) = self.queue.take(id) else { return true };
             epoch.calls = n;
             let expect = epoch.answer(n);
+            let long = matches!(lane, Lane::RawPaste { .. }).then_some(code.len());
             wire.repl.submit(Request { id, code, lane, expect });
+            if let Some(total) = long {
+                self.begin_transfer(job.call.name(), total);
+            }
             self.shared.status.count_call(&mut job);
             self.flying.push_back(Flying::new(job, n));
             return true;
