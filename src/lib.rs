@@ -69,6 +69,7 @@
 //!   wasmi_ir = { opt-level = 3 }
 //!   wasmparser = { opt-level = 3 }
 //!   sha2 = { opt-level = 3 }
+//!   belay-sim = { opt-level = 1 }
 //!   ```
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]

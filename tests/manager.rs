@@ -11,11 +11,15 @@ use std::{
 use belay::{Call, Device, Error, Event, Manager, ManagerEvent, Reply, Result, State, layers::Metrics};
 use tokio::sync::Notify;
 
+#[path = "sessions/bench.rs"]
+#[allow(dead_code)]
+mod bench;
 #[path = "sessions/rig.rs"]
 #[allow(dead_code)]
 mod rig;
 
-use rig::{Bench, Rig};
+use bench::Bench;
+use rig::Rig;
 
 /// Opens `bench` through the manager, as often as it is asked for.
 async fn open(boards: &Manager, name: &str, bench: &Bench) -> Result<Device> {
