@@ -38,7 +38,8 @@
 //! # }
 //! ```
 //!
-//! - [`macro@device`], [`macro@task`], [`macro@setup`]: what the macros accept, with their options.
+//! - [`macro@device`], [`macro@task`], [`macro@thread`], [`macro@setup`], [`macro@teardown`]: what the macros accept, with
+//!   their options. [`Streaming`], [`Thread`], [`Object`]: what stays on a board.
 //! - [`Device`]: opening a board. [`Session`]: output, resets, ad-hoc code, counters.
 //! - [`Error`]: what can go wrong, sorted by what a caller can do about it.
 //!
@@ -93,4 +94,6 @@ mod docs {
     struct Executors;
     #[doc = include_str!("../docs/sessions.md")]
     struct Sessions;
+    #[doc = include_str!("../docs/forms.md")]
+    struct Forms;
 }
