@@ -6,3 +6,4 @@ mod lifecycle;
 mod rig;
 mod soak;
 mod stopping;
+mod streams;
