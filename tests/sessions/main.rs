@@ -1,9 +1,9 @@
 //! What a session promises: one board, many callers, nothing hangs, nothing lost. On virtual boards.
 
 mod adhoc;
+mod bench;
 mod callers;
 mod lifecycle;
 mod rig;
-mod soak;
 mod stopping;
 mod streams;

@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use belay::{AfterTimeout, Device, Error, Event};
 use tokio::time::timeout;
 
-use crate::rig::{Bench, Rig, assert_took};
+use crate::{
+    bench::Bench,
+    rig::{Rig, assert_took},
+};
 
 /// Waits until `text` has been printed.
 async fn printed(output: &mut belay::Output, text: &str) {
@@ -32,7 +35,11 @@ async fn callers_behind_a_call_that_is_stopped_lose_only_the_wait() {
         })
         .collect();
     let error = spin.await.unwrap().unwrap_err();
-    assert!(matches!(&error, Error::TimedOut { board: AfterTimeout::Stopped, .. }), "{error}");
+    // The second on a machine that is too busy to hear of it in time.
+    assert!(
+        matches!(&error, Error::TimedOut { board: AfterTimeout::Stopped | AfterTimeout::Interrupting, .. }),
+        "{error}"
+    );
     for (n, other) in (2..).zip(others) {
         assert_eq!(other.await.unwrap().unwrap(), n);
     }
