@@ -57,7 +57,8 @@
 //!
 //! # Features
 //!
-//! - `syntax` (default): Python is parsed, checked and made smaller when the program is compiled.
+//! - `syntax` (default): Python is parsed, checked and made smaller when the program is compiled. Its parser and what that
+//!   depends on take about half of a clean build; without it the first to see a slip is the board.
 //! - `retry`: `layers::Retry`, a policy for tower's retry layer. It brings `futures-util`.
 //! - `sim`: virtual boards in this process. In a debug build Python runs some eighty times slower there unless the
 //!   interpreter is optimised, by five lines in the workspace's `Cargo.toml`:
