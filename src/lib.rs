@@ -38,7 +38,8 @@
 //! # }
 //! ```
 //!
-//! - [`macro@device`], [`macro@task`], [`macro@setup`]: what the macros accept, with their options.
+//! - [`macro@device`], [`macro@task`], [`macro@thread`], [`macro@setup`], [`macro@teardown`]: what the macros accept, with
+//!   their options. [`Streaming`], [`Thread`], [`Object`]: what stays on a board.
 //! - [`Device`]: opening a board. [`Session`]: output, resets, ad-hoc code, counters.
 //! - [`Manager`]: many boards, each opened once, watched, and closed with the program.
 //! - [`Executor`] and [`layers`]: what carries calls; limits, retries, metrics, traces, mocks.
@@ -98,4 +99,6 @@ mod docs {
     struct Executors;
     #[doc = include_str!("../docs/sessions.md")]
     struct Sessions;
+    #[doc = include_str!("../docs/forms.md")]
+    struct Forms;
 }
