@@ -40,6 +40,9 @@
 //!
 //! - [`macro@device`], [`macro@task`], [`macro@setup`]: what the macros accept, with their options.
 //! - [`Device`]: opening a board. [`Session`]: output, resets, ad-hoc code, counters.
+//! - [`Manager`]: many boards, each opened once, watched, and closed with the program.
+//! - [`Executor`] and [`layers`]: what carries calls; limits, retries, metrics, traces, mocks.
+//! - [`blocking`]: the same in programs without async.
 //! - [`Error`]: what can go wrong, sorted by what a caller can do about it.
 //!
 //! # What a call promises
@@ -65,6 +68,7 @@
 //!   wasmi_ir = { opt-level = 3 }
 //!   wasmparser = { opt-level = 3 }
 //!   sha2 = { opt-level = 3 }
+//!   belay-sim = { opt-level = 1 }
 //!   ```
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
@@ -72,9 +76,9 @@
 pub use belay_macros::{device, setup, task, teardown, thread};
 pub use belay_runtime::{
     AfterTimeout, Builder, Call, CallKind, Capabilities, CtrlC, Device, Error, Event, Events, Exception, Exclusive,
-    Executor, Frame, Learned, Line, Object, Output, Preset, Printed, Profile, Progress, Repairs, Reply, Reset, Result,
-    Session, Source, State, Statistics, Step, Streaming, Thread, Traffic, Transfer, Trust, WayOut, blocking, codec,
-    layers,
+    Executor, Frame, Learned, Line, Manager, ManagerEvent, ManagerEvents, Object, Output, Preset, Printed, Profile,
+    Progress, Repairs, Reply, Reset, Result, Session, Source, State, Statistics, Step, Streaming, Thread, Traffic,
+    Transfer, Trust, WayOut, blocking, codec, layers,
 };
 /// What a task that yields gives back. `futures_core`'s, which all of async Rust knows.
 pub use futures_core::Stream;
@@ -91,4 +95,6 @@ pub use belay_runtime::__private;
 mod docs {
     #[doc = include_str!("../docs/executors.md")]
     struct Executors;
+    #[doc = include_str!("../docs/sessions.md")]
+    struct Sessions;
 }

@@ -1,6 +1,8 @@
 //! What carries calls: layers around a session, and services that stand in its place.
 
 use std::{
+    collections::VecDeque,
+    future::poll_fn,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -9,7 +11,7 @@ use std::{
 };
 
 use belay::{
-    AfterTimeout, Call, CallKind, Device, Error, Executor, Reply, Result,
+    AfterTimeout, Call, CallKind, Device, Error, Executor, Reply, Result, State, Stream,
     layers::{Metrics, Retry, TraceLayer},
 };
 use tower::{
@@ -56,6 +58,14 @@ trait Board {
     #[belay::task(idempotent)]
     async fn describe(&self, name: &str, on: bool) -> Result<String> {
         "return name + str(on)"
+    }
+
+    #[belay::task]
+    fn numbers(&self, count: u32) -> impl Stream<Item = Result<u32>> {
+        r#"
+        for n in range(count):
+            yield n
+        "#
     }
 }
 
@@ -231,10 +241,60 @@ async fn a_service_without_a_board_is_a_device_with_deadlines() {
     let mute = Device::from_service("mute", service_fn(|_: Call| std::future::pending::<Result<Reply>>()));
     let error = mute.with_timeout(Duration::from_millis(30)).count().await.unwrap_err();
     assert!(matches!(&error, Error::TimedOut { port, .. } if port == "mute"), "{error}");
-    assert_eq!(mute.session().port(), "mute");
-    assert!(mute.session().capabilities().is_none());
-    assert_eq!(mute.session().traffic().bytes_out, 0);
-    assert!(mute.session().output().try_next().is_none());
+    let session = mute.session();
+    assert_eq!((session.port(), session.state()), ("mute", State::Ready));
+    assert!(session.capabilities().is_none());
+    assert_eq!((session.traffic().bytes_out, session.statistics().calls), (0, 0));
+    assert!(session.output().try_next().is_none());
+    assert!(matches!(session.interrupt().await, Err(Error::Unsupported { .. })));
+    let error = mute.exclusive().await.map(drop).unwrap_err();
+    assert_eq!(error.to_string(), "exclusive use is not supported: mute is a service and no session with a board");
+
+    let layered = mute.with_layer(ConcurrencyLimitLayer::new(1));
+    mute.close().await.unwrap();
+    for closed in [mute, layered] {
+        assert_eq!(closed.session().state(), State::Closed);
+        assert!(matches!(closed.count().await, Err(Error::Closed { .. })));
+    }
+}
+
+#[tokio::test]
+async fn streams_pass_layers_and_play_from_records() {
+    let tape = Arc::new(Mutex::new(VecDeque::new()));
+    let records = Arc::clone(&tape);
+    let recorder = layer_fn(move |board: Executor| {
+        let tape = Arc::clone(&records);
+        service_fn(move |call: Call| {
+            let (board, tape, kind) = (board.clone(), Arc::clone(&tape), call.kind());
+            async move {
+                let reply = board.oneshot(call).await?;
+                tape.lock().unwrap().push_back((kind, reply.clone()));
+                Ok::<_, Error>(reply)
+            }
+        })
+    });
+    let board = board().await.with_layer(recorder);
+    let all = async |device: &Device| {
+        let mut numbers = Box::pin(device.numbers(50));
+        let mut seen = Vec::new();
+        while let Some(number) = poll_fn(|cx| numbers.as_mut().poll_next(cx)).await {
+            seen.push(number.unwrap());
+        }
+        seen
+    };
+    assert_eq!(all(&board).await, (0..50).collect::<Vec<_>>());
+    let kinds: Vec<_> = tape.lock().unwrap().iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(kinds[0], CallKind::Open);
+    assert!(kinds.len() > 1 && kinds[1..].iter().all(|kind| *kind == CallKind::Pull), "{kinds:?}");
+
+    let player = Device::from_service(
+        "tape",
+        service_fn(move |call: Call| {
+            let next = tape.lock().unwrap().pop_front().filter(|(kind, _)| *kind == call.kind());
+            async move { next.map(|(_, reply)| reply).ok_or("the tape has ended") }
+        }),
+    );
+    assert_eq!(all(&player).await, (0..50).collect::<Vec<_>>());
 }
 
 /// The most calls that were inside of a layer at a time.

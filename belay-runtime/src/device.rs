@@ -68,6 +68,22 @@ impl Device {
     /// The same board with `edit` done to every call that goes through this handle, before any layer sees it.
     ///
     /// What is done here counts before what the task says, and after what the handle did already.
+    ///
+    /// ```
+    /// # extern crate belay_runtime as belay;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> belay::Result<()> {
+    /// # use std::time::Duration;
+    /// # use belay::Device;
+    /// /// Who asks, for a layer that writes a log.
+    /// struct User(&'static str);
+    ///
+    /// let board = Device::open("sim:pico").await?;
+    /// let hers = board.with(|call| call.with_timeout(Duration::from_secs(2)).with_extension(User("ada")));
+    /// hers.session().exec("x = 1").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn with(&self, edit: impl Fn(Call) -> Call + Send + Sync + 'static) -> Self {
         Self::on(self.session.with(edit))
@@ -75,6 +91,21 @@ impl Device {
 
     /// The same board, reached through `layer`: every call of this handle and of its [`session`](Self::session) goes
     /// through it. It wraps the layers that are there already.
+    ///
+    /// ```
+    /// # extern crate belay_runtime as belay;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> belay::Result<()> {
+    /// # use belay::Device;
+    /// use tower::limit::ConcurrencyLimitLayer;
+    ///
+    /// let board = Device::open("sim:pico").await?;
+    /// // At most two calls at a time come through this handle, and there is room for others between them.
+    /// let background = board.with_layer(ConcurrencyLimitLayer::new(2));
+    /// background.session().exec("x = 1").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn with_layer<L>(&self, layer: L) -> Self
     where
@@ -94,7 +125,28 @@ impl Device {
 
     /// A device without a board: `service` answers its calls. `name` stands for it in messages.
     ///
-    /// A mock, a player of recorded calls, a board that hangs on another machine are made like this.
+    /// A mock, a player of recorded calls, a board that hangs on another machine are made like this. All calls reach the
+    /// service, within their deadlines: tasks, streams, and what [`session`](Self::session) has to offer. What no call
+    /// stands for (interrupting, exclusive use) is [`Error::Unsupported`].
+    ///
+    /// ```
+    /// # extern crate belay_runtime as belay;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> belay::Result<()> {
+    /// use belay::{Call, Device, Error, Reply};
+    /// use tower::service_fn;
+    ///
+    /// let mock = Device::from_service("mock", service_fn(|call: Call| async move {
+    ///     match call.name() {
+    ///         "eval" => Ok(Reply::new(vec![42])), // MessagePack of 42
+    ///         what => Err(Error::Unsupported { what: what.into(), reason: "this is a mock".into() }),
+    ///     }
+    /// }));
+    /// assert_eq!(mock.session().eval::<u8>("6 * 7").await?, 42);
+    /// assert!(mock.session().soft_reset().await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn from_service<S>(name: &str, service: S) -> Self
     where
@@ -102,7 +154,7 @@ impl Device {
         S::Error: Into<BoxError>,
         S::Future: Send + 'static,
     {
-        let shared = Arc::new(Shared::new(name.to_owned()));
+        let shared = Arc::new(Shared::of_service(name.to_owned()));
         let executor = Executor::service(Arc::clone(&shared), service);
         Self::on(Session::new(executor, shared, Limits::DEFAULT))
     }

@@ -13,7 +13,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Everything that can go wrong between a Rust call and its board.
 ///
 /// Errors are cheap to clone: one that ends a connection is given to every call that was waiting.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The port could not be opened, or nothing on it answered as a board does.
@@ -205,14 +205,85 @@ impl AfterTimeout {
     }
 }
 
+/// As `Display`: a program whose `main` returns the error, or that unwraps it, shows the reason and the next step.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
 impl Error {
     /// Whether the same call may succeed if it is made again, and making it again is safe: it certainly did not run.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(
-            self,
-            Self::Busy { .. }
-                | Self::TimedOut { board: AfterTimeout::NotSent | AfterTimeout::Away | AfterTimeout::Deaf, .. }
-        )
+        match self {
+            // Others are in the way, or the board is; that passes.
+            Self::Busy { .. } | Self::Unresponsive { .. } => true,
+            Self::TimedOut { board, .. } => match board {
+                AfterTimeout::NotSent | AfterTimeout::Away | AfterTimeout::Deaf => true,
+                AfterTimeout::Sent | AfterTimeout::Stopped | AfterTimeout::Interrupting | AfterTimeout::TakenBack => {
+                    false
+                }
+            },
+            // It may have run.
+            Self::OutcomeUnknown { .. } | Self::Protocol { .. } | Self::Cancelled { .. } | Self::Layer { .. } => false,
+            // It has run.
+            Self::Exception { .. } | Self::WrongType { .. } => false,
+            // It would fail again.
+            Self::Open { .. }
+            | Self::Lost { .. }
+            | Self::Argument { .. }
+            | Self::File { .. }
+            | Self::Gone { .. }
+            | Self::SetupMissing { .. }
+            | Self::Unsupported { .. }
+            | Self::Closed { .. } => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_made_again_certainly_did_not_run() {
+        let (port, reason) = (|| "port".to_owned(), || "reason".to_owned());
+        let timed_out =
+            |board| Error::TimedOut { what: "task".to_owned(), port: port(), limit: Duration::from_secs(1), board };
+        let task = || "task".to_owned();
+        let again = [
+            Error::Busy { port: port(), waiting: 4096 },
+            Error::Unresponsive { port: port(), tried: "Ctrl-C".to_owned() },
+            timed_out(AfterTimeout::NotSent),
+            timed_out(AfterTimeout::Away),
+            timed_out(AfterTimeout::Deaf),
+        ];
+        let never = [
+            timed_out(AfterTimeout::Sent),
+            timed_out(AfterTimeout::Stopped),
+            timed_out(AfterTimeout::Interrupting),
+            timed_out(AfterTimeout::TakenBack),
+            Error::Open { port: port(), reason: reason(), source: None },
+            Error::Lost { port: port(), reason: reason(), source: None },
+            Error::Protocol { port: port(), reason: reason() },
+            Error::OutcomeUnknown { task: task(), port: port(), reason: reason() },
+            Error::Cancelled { task: task(), port: port() },
+            Error::Layer {
+                task: task(),
+                port: port(),
+                source: Arc::from(Box::<dyn std::error::Error + Send + Sync>::from("broken")),
+            },
+            Error::Gone { what: task(), port: port() },
+            Error::SetupMissing { task: task(), setup: task(), params: String::new() },
+            Error::Unsupported { what: task(), reason: reason() },
+            Error::Closed { port: port() },
+        ];
+        for error in &again {
+            assert!(error.is_retryable(), "{error}");
+        }
+        for error in &never {
+            assert!(!error.is_retryable(), "{error}");
+        }
     }
 }

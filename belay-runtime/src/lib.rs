@@ -5,6 +5,7 @@
 //!
 //! | module | its one job |
 //! |---|---|
+//! | `manager` | many boards |
 //! | `blocking` | the same handle for programs without async |
 //! | `device`, `call` | the handle that programs hold; the typed shell around an untyped call |
 //! | `stream`, `thread`, `object` | what stays on a board: generators, running threads, objects |
@@ -28,6 +29,7 @@ mod device;
 mod error;
 mod exception;
 mod executor;
+mod manager;
 mod object;
 mod output;
 mod preset;
@@ -48,6 +50,7 @@ pub use device::{Builder, Device};
 pub use error::{AfterTimeout, Error, Result};
 pub use exception::{Exception, Frame, Source};
 pub use executor::{Call, CallKind, Executor, Reply, layers};
+pub use manager::{Manager, ManagerEvent, ManagerEvents};
 pub use object::Object;
 pub use output::{Output, Printed};
 pub use preset::Preset;

@@ -66,6 +66,7 @@
 //! wasmi_ir = { opt-level = 3 }
 //! wasmparser = { opt-level = 3 }
 //! sha2 = { opt-level = 3 }
+//! belay-sim = { opt-level = 1 }
 //! ```
 //!
 //! # Which boards

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use belay::{Device, Result, Stream};
+use belay::{Device, Result, Stream, Thread};
 use serde::{Deserialize, Serialize};
 
 /// One reading, as a dict on the board.
@@ -241,4 +241,54 @@ pub(crate) trait Other {
 #[belay::task]
 pub(crate) async fn sees_runs(device: &Device) -> Result<bool> {
     r#"return "runs" in globals()"#
+}
+
+/// What is set up with parameters, and what goes on by itself.
+#[belay::device]
+pub(crate) trait Forms {
+    #[belay::setup]
+    async fn begin(&self, first: u32, name: &str) -> Result<()> {
+        r#"
+        steps = first
+        closed = ""
+        "#
+    }
+
+    #[belay::task]
+    async fn steps_and_name(&self) -> Result<(u32, String)> {
+        "return steps, name"
+    }
+
+    #[belay::task]
+    async fn how_it_closed(&self) -> Result<String> {
+        "return closed"
+    }
+
+    #[belay::thread]
+    async fn steps_on(&self) -> Result<Thread> {
+        r#"
+        global steps, closed
+        try:
+            while True:
+                steps += 1
+                yield
+        finally:
+            closed = "finally"
+        "#
+    }
+
+    #[belay::thread]
+    async fn fails_soon(&self, why: &str) -> Result<Thread> {
+        r#"
+        yield
+        raise ValueError(why)
+        "#
+    }
+
+    #[belay::teardown]
+    async fn end(&self) -> Result<()> {
+        r#"
+        closed = "by " + name
+        "#
+    }
 }

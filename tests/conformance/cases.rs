@@ -9,7 +9,7 @@ use std::{
 use belay::{Capabilities, Device, Error};
 use serde_bytes::ByteBuf;
 
-use crate::board::{Other, Reading, Suite, sees_runs};
+use crate::board::{Forms, Other, Reading, Suite, sees_runs};
 
 /// Something under way.
 type Running<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -65,6 +65,11 @@ cases! {
     setups_run_once_and_traits_do_not_meet;
     a_stream_brings_every_item_and_lets_calls_between;
     a_dropped_stream_ends_its_generator;
+    a_stream_ends_with_a_reset unless exits;
+    a_setup_with_parameters_is_called_and_repeated unless exits;
+    a_teardown_runs_when_it_is_called;
+    objects_stay_on_the_board_until_they_are_dropped;
+    threads_run_beside_calls unless without_threads;
     a_cached_call_is_one_turn;
     calls_from_many_tasks;
     two_hundred_calls_leave_the_heap_as_it_was unless slow;
@@ -88,6 +93,15 @@ fn slow(facts: &Facts) -> Option<String> {
 }
 
 const SLOW_TURN: Duration = Duration::from_millis(50);
+
+fn exits(facts: &Facts) -> Option<String> {
+    let unix = matches!(&*facts.capabilities.platform, "linux" | "darwin" | "win32");
+    unix.then(|| format!("on {} a soft reset ends the interpreter", facts.capabilities.platform))
+}
+
+fn without_threads(facts: &Facts) -> Option<String> {
+    (!facts.capabilities.threads).then(|| "it has no `_thread`".into())
+}
 
 fn deaf(facts: &Facts) -> Option<String> {
     (!facts.obeys_ctrl_c).then(|| "Ctrl-C did not stop a loop that was running".into())
@@ -325,6 +339,79 @@ async fn a_dropped_stream_ends_its_generator(d: Device) -> Outcome {
     same("closed", d.closed().await, before)?;
     drop(items);
     same("closed", d.closed().await, before + 1)
+}
+
+async fn a_stream_ends_with_a_reset(d: Device) -> Outcome {
+    let mut items = d.items(1000);
+    same("item", items.next().await.unwrap_or(Ok(u32::MAX)), 0)?;
+    d.session().soft_reset().await.map_err(|e| e.to_string())?;
+    // What was on its way before the reset may still come.
+    let end = loop {
+        match items.next().await {
+            Some(Ok(_)) => {}
+            other => break other,
+        }
+    };
+    that(&format!("{end:?} says that it is gone"), matches!(end, Some(Err(Error::Gone { .. }))))?;
+    that("nothing follows the error", items.next().await.is_none())?;
+    same("integer", d.integer(1).await, 1)
+}
+
+async fn a_setup_with_parameters_is_called_and_repeated(d: Device) -> Outcome {
+    d.begin(7, "a name").await.map_err(|e| e.to_string())?;
+    same("steps_and_name", d.steps_and_name().await, (7, "a name".to_owned()))?;
+    d.begin(8, "another").await.map_err(|e| e.to_string())?;
+    same("steps_and_name", d.steps_and_name().await, (8, "another".to_owned()))?;
+    d.session().soft_reset().await.map_err(|e| e.to_string())?;
+    same("steps_and_name", d.steps_and_name().await, (8, "another".to_owned()))
+}
+
+async fn a_teardown_runs_when_it_is_called(d: Device) -> Outcome {
+    d.begin(1, "itself").await.map_err(|e| e.to_string())?;
+    same("how_it_closed", d.how_it_closed().await, String::new())?;
+    d.end().await.map_err(|e| e.to_string())?;
+    same("how_it_closed", d.how_it_closed().await, "by itself".to_owned())
+}
+
+async fn objects_stay_on_the_board_until_they_are_dropped(d: Device) -> Outcome {
+    let free = async || {
+        d.free().await.map_err(|e| e.to_string())?;
+        d.free().await.map_err(|e| e.to_string())
+    };
+    let list = d.session().object("[1, [2, 3]]").await.map_err(|e| e.to_string())?;
+    same("index", list.index(0).await, 1)?;
+    same("append", list.call("append", ("new",)).await, ())?;
+    same("index", list.index(-1).await, "new".to_owned())?;
+    let inner = list.index_object(1).await.map_err(|e| e.to_string())?;
+    drop(list);
+    same("pop", inner.call("pop", ()).await, 3)?;
+    drop(inner);
+    let before = free().await?;
+    let held = d.session().object("bytearray(600)").await.map_err(|e| e.to_string())?;
+    let during = free().await?;
+    drop(held);
+    let after = free().await?;
+    that(
+        &format!("of {before} bytes {during} are free while 600 are held, and {after} afterwards"),
+        during + 500 < before && after + 200 > before,
+    )
+}
+
+async fn threads_run_beside_calls(d: Device) -> Outcome {
+    d.begin(0, "").await.map_err(|e| e.to_string())?;
+    let thread = d.steps_on().await.map_err(|e| e.to_string())?;
+    same("is_alive", thread.is_alive().await, true)?;
+    while d.steps_and_name().await.map_err(|e| e.to_string())?.0 < 100 {}
+    thread.stop().await.map_err(|e| e.to_string())?;
+    same("is_alive", thread.is_alive().await, false)?;
+    same("how_it_closed", d.how_it_closed().await, "finally".to_owned())?;
+    let ended = d.fails_soon("on its own").await.map_err(|e| e.to_string())?.join().await;
+    match ended {
+        Err(Error::Exception { exception, .. }) => {
+            that(&format!("{exception} is what was raised"), exception.message() == "on its own")
+        }
+        other => Err(format!("an exception was expected, not {other:?}")),
+    }
 }
 
 async fn a_cached_call_is_one_turn(d: Device) -> Outcome {

@@ -2,7 +2,7 @@
 
 use belay::{Error, Result};
 
-use crate::rig::{Bench, Rig};
+use crate::{bench::Bench, rig::Rig};
 
 #[tokio::test]
 async fn expressions_have_typed_values_and_see_what_was_executed() {

@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use belay::{AfterTimeout, Device, Error};
 use tokio::task::JoinSet;
 
-use crate::rig::{Bench, Rig, assert_took};
+use crate::{
+    bench::Bench,
+    rig::{Rig, assert_took},
+};
 
 /// Waits until so many calls of `device` wait for the board or run on it.
 async fn waiting(device: &Device, calls: usize) {

@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use belay::{AfterTimeout, Device, Error, Event, State};
 use belay_sim::{Board, Options};
 
-use crate::rig::{Bench, Rig, assert_took};
+use crate::{
+    bench::Bench,
+    rig::{Rig, assert_took},
+};
 
 fn drain(events: &mut belay::Events) -> Vec<Event> {
     std::iter::from_fn(|| events.try_next()).collect()
@@ -90,7 +93,10 @@ async fn what_ran_when_the_line_ended_is_unknown_unless_it_may_run_again() {
         bench.plug_in();
         let error = call.await.unwrap().unwrap_err();
         if safe {
-            assert!(matches!(&error, Error::TimedOut { board: AfterTimeout::Stopped, .. }), "{error}");
+            let stopped = AfterTimeout::Stopped;
+            // The second on a machine that is too busy to hear of it in time.
+            let told = matches!(&error, Error::TimedOut { board, .. } if [stopped, AfterTimeout::Interrupting].contains(board));
+            assert!(told, "{error}");
         } else {
             assert!(matches!(&error, Error::OutcomeUnknown { .. }) && error.to_string().contains("lost"), "{error}");
         }

@@ -1,8 +1,8 @@
 //! What a session promises: one board, many callers, nothing hangs, nothing lost. On virtual boards.
 
 mod adhoc;
+mod bench;
 mod callers;
 mod lifecycle;
 mod rig;
-mod soak;
 mod stopping;

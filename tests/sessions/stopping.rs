@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use belay::{AfterTimeout, Device, Error, Event};
 use tokio::time::timeout;
 
-use crate::rig::{Bench, Rig, assert_took};
+use crate::{
+    bench::Bench,
+    rig::{Rig, assert_took},
+};
 
 /// Waits until `text` has been printed.
 async fn printed(output: &mut belay::Output, text: &str) {
@@ -32,7 +35,11 @@ async fn callers_behind_a_call_that_is_stopped_lose_only_the_wait() {
         })
         .collect();
     let error = spin.await.unwrap().unwrap_err();
-    assert!(matches!(&error, Error::TimedOut { board: AfterTimeout::Stopped, .. }), "{error}");
+    // The second on a machine that is too busy to hear of it in time.
+    assert!(
+        matches!(&error, Error::TimedOut { board: AfterTimeout::Stopped | AfterTimeout::Interrupting, .. }),
+        "{error}"
+    );
     for (n, other) in (2..).zip(others) {
         assert_eq!(other.await.unwrap().unwrap(), n);
     }
@@ -174,4 +181,23 @@ async fn opening_the_line_anew_helps_where_that_resets_the_board() {
     assert_eq!(device.ran().await.unwrap(), [1]);
     assert_eq!(bench.opened(), 2);
     assert_eq!(device.session().statistics().resets, 1);
+}
+#[tokio::test]
+async fn a_heap_filled_for_good_is_an_error_of_each_call_until_the_board_is_reset() {
+    let device = Bench::new().device().await;
+    device.note(0).await.unwrap();
+    let full = |error: &Error| {
+        let Error::Exception { exception, .. } = error else { panic!("{error}") };
+        // There may not be enough left to say so.
+        assert!(exception.kind() == "MemoryError" || exception.message().contains("memory full"), "{error}");
+    };
+    full(&device.fill().await.unwrap_err());
+    for _ in 0..3 {
+        match device.with_timeout(Duration::from_secs(2)).ran().await {
+            Ok(ran) => assert_eq!(ran, [0]),
+            Err(error) => full(&error),
+        }
+    }
+    device.session().soft_reset().await.unwrap();
+    assert_eq!(device.note(1).await.unwrap(), 1);
 }

@@ -33,7 +33,7 @@ def e(v):
    f=223
    for t in v:s+=v[t],t
   elif isinstance(v,(list,tuple,set,A)):
-   f=221;t=len(v)>7 and set(map(type,v));g=t=={int}and r(min(v),max(v))or t=={float}and'@FLOAT@'
+   f=221;t=len(v)>7 and set(map(type,v));g=t=={int}and r(min(v),max(v))or t=={float}and @PACK@
    if g:v=bytes(A(g,v));f=201
    else:s+=list(v)[::-1]
   else:raise TypeError("can't send "+t.__name__)

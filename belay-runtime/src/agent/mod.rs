@@ -21,6 +21,7 @@ pub(crate) use probe::{ALL_WAYS, probe};
 use pack::Text;
 
 use crate::{
+    codec::KEPT,
     repl::{Expect, FACTOR, MODULUS, check},
     task::{FNV_BASIS, fnv1a},
 };
@@ -35,6 +36,9 @@ pub(crate) struct Agent {
     /// It understands sealed requests, and adds a check to its replies.
     pub(crate) verifies: bool,
 }
+
+/// The typecode of a list of floats where they have 64 bits: many come from sensors and are float32 values.
+const PACK_WIDE: &str = "'df'[all(x==y for x,y in zip(v,A('f',v)))]";
 
 /// The agents: `[full, tiny]`, each for `[trusted, verified]` lines.
 static AGENTS: LazyLock<[[Agent; 2]; 2]> = LazyLock::new(|| {
@@ -76,6 +80,7 @@ impl Agent {
         let fill = |part: &String| {
             part.replace("@WRITE@", capabilities.write())
                 .replace("@STRUCT@", capabilities.struct_module())
+                .replace("@PACK@", if capabilities.float_bits == 64 { PACK_WIDE } else { "'f'" })
                 .replace("@FLOAT@", if capabilities.float_bits == 64 { "d" } else { "f" })
                 .replace("@HEAD@", if capabilities.float_bits == 64 { "203" } else { "202" })
                 .replace("@BOOT@", &boot)
@@ -99,17 +104,25 @@ pub(crate) fn bare(body: &[u8]) -> Vec<u8> {
 
 /// A request as it is sent on a verified line: inside a literal whose last four characters make the check over the
 /// count of calls before it and over itself zero. The board runs nothing of it unless it is.
-pub(crate) fn seal(body: &[u8], calls_before: u32, raw: bool) -> Vec<u8> {
+///
+/// `pad`: the board keeps literals of up to 10 bytes for ever, and every seal differs from all others.
+pub(crate) fn seal(body: &[u8], calls_before: u32, raw: bool, pad: bool) -> Vec<u8> {
+    let mut body = body.to_vec();
+    if pad {
+        body.resize(body.len().max(KEPT + 1 - SEAL), b' ');
+    }
     let mut out = b"_b(b'".to_vec();
-    escape(body, b'\'', raw, &mut out);
-    out.extend_from_slice(&seal_of(check(calls_before.into(), body)));
+    escape(&body, b'\'', raw, &mut out);
+    out.extend_from_slice(&seal_of(check(calls_before.into(), &body)));
     out.extend_from_slice(b"')");
     out
 }
 
+const SEAL: usize = 4;
+
 /// The four characters behind which a check becomes zero. Between `(` and `[` none has to be escaped.
-fn seal_of(sum: i64) -> [u8; 4] {
-    let mut seal = [b'('; 4];
+fn seal_of(sum: i64) -> [u8; SEAL] {
+    let mut seal = [b'('; SEAL];
     let mut missing = MODULUS - check(sum, &seal);
     for byte in seal.iter_mut().rev() {
         *byte += (missing % FACTOR) as u8;
@@ -190,7 +203,7 @@ pub(crate) fn piece(piece: &[u8], first: bool, raw: bool) -> Vec<u8> {
     body.extend_from_slice(b"B.append(b\"");
     escape(piece, b'"', raw, &mut body);
     // The smallest boards keep literals of up to 10 bytes for ever. What is joined may end in spaces.
-    body.resize(body.len() + 11_usize.saturating_sub(piece.len()), b' ');
+    body.resize(body.len() + (KEPT + 1).saturating_sub(piece.len()), b' ');
     body.extend_from_slice(b"\")}");
     body
 }
@@ -198,7 +211,7 @@ pub(crate) fn piece(piece: &[u8], first: bool, raw: bool) -> Vec<u8> {
 /// What stands for all pieces.
 const JOINED: &[u8] = b"(b''.join(B),B.clear())[0]";
 
-/// Bytes inside a literal.
+/// Bytes inside a literal, without any that the raw REPL, a lexer or flow control acts on.
 fn escape(bytes: &[u8], quote: u8, raw: bool, out: &mut Vec<u8>) {
     for &byte in bytes {
         match byte {
@@ -206,7 +219,7 @@ fn escape(bytes: &[u8], quote: u8, raw: bool, out: &mut Vec<u8>) {
             b'\\' => out.extend_from_slice(b"\\\\"),
             _ if byte == quote => out.extend_from_slice(&[b'\\', byte]),
             b' '..=b'~' => out.push(byte),
-            0x80.. if raw => out.push(byte),
+            6..=0x10 | 0x12 | 0x14.. if raw && byte != b'\r' => out.push(byte),
             _ => out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
         }
     }
@@ -324,7 +337,7 @@ mod tests {
 
     /// What goes over the line to install an agent, without what is filled in for the board.
     fn size(agent: &Agent) -> usize {
-        let parts: usize = agent.parts.iter().map(|part| in_namespace(part).len()).sum();
+        let parts: usize = agent.parts.iter().map(|part| in_namespace(&part.replace("@PACK@", PACK_WIDE)).len()).sum();
         MAKE_NAMESPACE.len() + parts + START.len()
     }
 
@@ -347,6 +360,16 @@ mod tests {
                 assert_eq!(check(n.into(), &[body, &seal].concat()), 0);
             }
         }
+    }
+
+    #[test]
+    fn no_sealed_request_is_a_literal_that_small_boards_keep() {
+        for body in [&b"2,"[..], b"3,26", b"12,'x'", b"1,b'0123456789'"] {
+            let sealed = seal(body, 7, true, true);
+            let inside = sealed.strip_prefix(b"_b(b'").and_then(|rest| rest.strip_suffix(b"')")).unwrap();
+            assert!(inside.len() > KEPT, "{}", sealed.escape_ascii());
+        }
+        assert_eq!(seal(b"2,", 7, true, false).len(), b"_b(b'2,....')".len());
     }
 
     #[test]

@@ -9,8 +9,9 @@ def f():
  return t('c.mem_free()')
 c=t('__import__("gc")')
 print(~-@NONCE@,'<@MARK@:',end='')
-g=0
-# Whether sixteen short literals leave more behind them than long ones. At this level: there are but six frames.
+# Whether sixteen short literals leave more behind them than long ones. At this level: there are but six frames; and with
+# names that exist, or the namespace may grow in between.
+g=i=m=n=0
 n=f()
 for i in range(16):t('b"%012d"'%i)
 m=f()

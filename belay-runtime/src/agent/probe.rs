@@ -30,7 +30,7 @@ fn all_bytes() -> Vec<u8> {
 }
 
 /// Modules that something here depends on or that users ask for, and that cost a board nothing to import.
-const MODULES: [&str; 6] = ["binascii", "deflate", "json", "machine", "select", "zlib"];
+const MODULES: [&str; 7] = ["array", "binascii", "deflate", "json", "machine", "select", "zlib"];
 
 /// What a board is and what it can do, found out by asking it, and what its line is like.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,7 +108,8 @@ impl Capabilities {
             pad_bytes: self.interns_bytes,
             decimals: self.decimals,
             float_bits: self.float_bits,
-            unpack: None,
+            array: self.has("array"),
+            struct_module: self.struct_module(),
         }
     }
 
@@ -218,8 +219,9 @@ impl Capabilities {
 }
 
 /// The bits of modules among the flags that the probe prints: the last of [`MODULES`] stands lowest.
-const MODULE_FLAGS: [(&str, u32); 8] = [
+const MODULE_FLAGS: [(&str, u32); 9] = [
     ("_thread", 1),
+    ("array", 14),
     ("binascii", 13),
     ("deflate", 12),
     ("json", 11),
@@ -327,7 +329,7 @@ mod tests {
 
     #[test]
     fn the_record_on_the_board_keeps_what_the_probe_found() {
-        let facts = ["micropython", "1.27.0", "rp2", "190000", "32", "16383", "e6614104"];
+        let facts = ["micropython", "1.27.0", "rp2", "190000", "32", "32767", "e6614104"];
         let all = Capabilities::from_facts(facts, Some(128), 2, Way::Cooked).unwrap();
         assert_eq!(all.modules.len(), MODULE_FLAGS.len());
         assert_eq!(Capabilities::from_record(&all.to_record()), Some(all));
@@ -345,7 +347,7 @@ mod tests {
 
     #[test]
     fn capabilities_are_printed_and_serialised() {
-        let facts = ["micropython", "1.27.0", "rp2", "190000", "32", "16383", "0"];
+        let facts = ["micropython", "1.27.0", "rp2", "190000", "32", "32767", "0"];
         let board = Capabilities::from_facts(facts, Some(128), 0, Way::Exact).unwrap();
         assert_eq!(board.to_string(), "micropython 1.27.0 on rp2");
         let text = format!("{board:#}");

@@ -10,9 +10,6 @@ use super::{
     serialize::{EncodeError, Serializer},
 };
 
-/// Bytes and strings of this length and more are [`Blob`]s.
-const BLOB: usize = 64;
-
 /// The tags that stand in [`Args`] before data. Text around them is ASCII.
 pub(super) mod tag {
     pub(crate) const STR: u8 = 0x80;
@@ -72,41 +69,11 @@ impl Args {
         self.len == 0
     }
 
-    /// The bytes that are held: about what travels where bytes travel as they are.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.buf.len()
-    }
-
-    /// The parts that are large enough to be worth another way to the board, in order.
-    pub fn blobs(&self) -> impl Iterator<Item = Blob<'_>> {
-        self.pieces().filter_map(Piece::blob)
-    }
-
     /// Appends the arguments as Python, with commas between and no parentheses around.
     ///
     /// No byte is one that the raw REPL or a lexer acts on (0x00–0x05, 0x11, 0x13, line ends).
     pub fn write(&self, out: &mut Vec<u8>, options: &LiteralOptions) {
-        self.write_with(out, options, |_, _, _| false);
-    }
-
-    /// Like [`write`](Self::write), but asks `place` about every blob: it may append an expression of its own (a name
-    /// under which the blob is on the board already) and return true. Blobs are numbered as [`blobs`](Self::blobs)
-    /// gives them.
-    pub fn write_with(
-        &self,
-        out: &mut Vec<u8>,
-        options: &LiteralOptions,
-        mut place: impl FnMut(usize, Blob<'_>, &mut Vec<u8>) -> bool,
-    ) {
-        let mut index = 0;
         for piece in self.pieces() {
-            if let Some(blob) = piece.blob() {
-                index += 1;
-                if place(index - 1, blob, out) {
-                    continue;
-                }
-            }
             match piece {
                 Piece::Text(text) => out.extend_from_slice(text),
                 Piece::Str(value) => literal::string(value, options, out),
@@ -123,25 +90,13 @@ impl Args {
     }
 }
 
-/// A part of the arguments that is large enough to be worth another way to the board.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Blob<'a> {
-    /// Python's `bytes`.
-    Bytes(&'a [u8]),
-    /// Python's `str`.
-    Str(&'a str),
-    /// A list of ints or of floats.
-    Numbers(Numbers<'a>),
-}
-
 /// A list of ints or of floats, packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Numbers<'a> {
+pub(super) struct Numbers<'a> {
     /// What the items are, as in Python's `array`: one of `bBhHiIqfd`, the smallest that holds all ints.
-    pub code: u8,
+    pub(super) code: u8,
     /// The items, little-endian, without gaps.
-    pub data: &'a [u8],
+    pub(super) data: &'a [u8],
 }
 
 /// How values are best written for one board. The default works on every board.
@@ -160,14 +115,23 @@ pub struct LiteralOptions {
     pub decimals: bool,
     /// How wide the board's floats are: 64, 32, or 30 bits. Wider values are rounded before they are sent.
     pub float_bits: u8,
-    /// What opens the call of a function on the board that makes a list of a typecode and bytes: with `f(`, a list
-    /// of numbers is `f('h',b'…')`. Without one, lists travel as text.
-    pub unpack: Option<String>,
+    /// `array.array` exists.
+    pub array: bool,
+    /// What the module `struct` is called.
+    pub struct_module: &'static str,
 }
 
 impl Default for LiteralOptions {
     fn default() -> Self {
-        Self { raw: false, decode: false, pad_bytes: true, decimals: false, float_bits: 64, unpack: None }
+        Self {
+            raw: false,
+            decode: false,
+            pad_bytes: true,
+            decimals: false,
+            float_bits: 64,
+            array: false,
+            struct_module: "struct",
+        }
     }
 }
 
@@ -203,17 +167,6 @@ enum Piece<'a> {
     Numbers(Numbers<'a>),
     F32(f32),
     F64(f64),
-}
-
-impl<'a> Piece<'a> {
-    fn blob(self) -> Option<Blob<'a>> {
-        match self {
-            Self::Str(value) if value.len() >= BLOB => Some(Blob::Str(value)),
-            Self::Bytes(value) if value.len() >= BLOB => Some(Blob::Bytes(value)),
-            Self::Numbers(value) => Some(Blob::Numbers(value)),
-            _ => None,
-        }
-    }
 }
 
 struct Pieces<'a> {

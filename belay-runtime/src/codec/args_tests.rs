@@ -145,43 +145,74 @@ fn what_no_board_could_take_is_refused_before_anything_is_sent() {
     assert_eq!(show(&BTreeMap::from([(1, vec![BTreeMap::from([(2, vec![3])])])])), "{1:[{2:[3]}]}");
 }
 
-#[test]
-fn long_lists_of_numbers_are_kept_packed_at_the_smallest_width() {
-    fn packed<T: Serialize>(values: Vec<T>) -> (u8, usize) {
-        let mut args = Args::new();
-        args.push(&values).unwrap();
-        let blobs: Vec<_> = args.blobs().collect();
-        match blobs[..] {
-            [Blob::Numbers(numbers)] => (numbers.code, numbers.data.len()),
-            _ => panic!("{blobs:?}"),
-        }
+/// Everything that lists of numbers can be written for.
+fn packing() -> LiteralOptions {
+    LiteralOptions { array: true, raw: true, ..modern() }
+}
+
+/// The typecode and the bytes of a packed list.
+fn unpacked(text: &[u8]) -> Option<(char, Vec<u8>)> {
+    let options = packing();
+    let inside = text.strip_prefix(b"[x for x in ")?.strip_suffix(b"]")?;
+    let (code, literal) = match inside.strip_prefix(b"__import__('array').array('") {
+        Some([code, rest @ ..]) => (char::from(*code), rest.strip_prefix(b"',")?.strip_suffix(b")")?),
+        _ => ('B', inside),
+    };
+    match lex(literal, &options)? {
+        Lexed::Bytes(data) => Some((code, data)),
+        Lexed::Str(_) => None,
     }
-    let ints = |low: i64, high: i64| packed((0..20).map(|i| if i % 2 == 0 { low } else { high }).collect());
-    assert_eq!(ints(0, 255), (b'B', 20));
-    assert_eq!(ints(-128, 127), (b'b', 20));
-    assert_eq!(ints(0, 256), (b'H', 40));
-    assert_eq!(ints(-1, 128), (b'h', 40));
-    assert_eq!(ints(0, 65536), (b'I', 80));
-    assert_eq!(ints(-1, 1 << 31), (b'q', 160));
-    assert_eq!(ints(i64::MIN, i64::MAX), (b'q', 160));
-    assert_eq!(packed(vec![1.5_f32; 16]), (b'f', 64));
-    assert_eq!(packed(vec![1.5_f64; 16]), (b'd', 128));
+}
+
+#[test]
+fn long_lists_of_numbers_are_packed_at_the_smallest_width() {
+    fn packed<T: Serialize>(values: Vec<T>) -> (char, usize) {
+        let text = to_literal(&values, &packing()).unwrap();
+        let (code, data) = unpacked(&text).unwrap_or_else(|| panic!("{}", text.escape_ascii()));
+        (code, data.len())
+    }
+    let ints = |low: i64, high: i64| packed((0..200).map(|i| if i % 2 == 0 { low } else { high }).collect());
+    assert_eq!(ints(99, 255), ('B', 200));
+    assert_eq!(ints(-128, 127), ('b', 200));
+    assert_eq!(ints(255, 256), ('H', 400));
+    assert_eq!(ints(-100, 128), ('h', 400));
+    assert_eq!(ints(0x1234_5678, 0x789a_bcde), ('I', 800));
+    assert_eq!(ints(-0x1234_5678, 0x789a_bcde), ('i', 800));
+    assert_eq!(ints(-1_234_567_890_123, 1_234_567_890_123), ('q', 1600));
+    assert_eq!(ints(i64::MIN, i64::MAX), ('q', 1600));
+    assert_eq!(packed(vec![std::f32::consts::PI; 200]), ('f', 800));
+    assert_eq!(packed(vec![0.1 + 0.2; 200]), ('d', 1600));
+    // What loses nothing as a float32.
+    assert_eq!(packed(vec![f64::from(0.1_f32); 200]), ('f', 800));
+    assert_eq!(packed([f64::from(0.1_f32), -0.0, f64::NEG_INFINITY].repeat(99)), ('f', 1188));
+    assert_eq!(packed([vec![f64::from(0.1_f32); 200], vec![1e300]].concat()), ('d', 1608));
+    let narrow = LiteralOptions { float_bits: 32, ..packing() };
+    let text = to_literal(&vec![std::f64::consts::PI; 200], &narrow).unwrap();
+    assert_eq!(unpacked(&text), Some(('f', std::f32::consts::PI.to_le_bytes().repeat(200))));
+
+    let no_array = LiteralOptions { array: false, struct_module: "ustruct", ..packing() };
+    let text = to_literal(&(1, vec![1000; 40]), &no_array).unwrap();
+    assert_eq!(
+        text,
+        [&b"(1,[x for x in __import__('ustruct').unpack(40*'H',b'"[..], &b"\xe8\\3".repeat(40), b"')])"].concat()
+    );
+
+    // What is shorter as text is text.
+    for options in [modern(), packing(), no_array] {
+        let ints = to_literal(&(0..16).collect::<Vec<_>>(), &options).unwrap();
+        assert_eq!(ints, b"[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15]");
+        let floats = to_literal(&vec![0.5_f32; 16], &options).unwrap();
+        assert_eq!(floats, format!("[{}]", [".5"; 16].join(",")).into_bytes());
+    }
+    // A board has all items of one display on its stack.
+    let (one, rest) = (["None"; 512].join(","), ["None"; 11].join(","));
+    assert_eq!(show(&vec![(); 1035]), format!("[{one}]+[{one}]+[{rest}]"));
+    let late: Vec<_> = (0..1024).map(|i| (i < 513).then_some(1)).collect();
+    let (ones, nones) = (["1"; 512].join(","), ["None"; 511].join(","));
+    assert_eq!(show(&late), format!("[{ones}]+[1,{nones}]"));
+    assert_eq!(show(&vec![Some(1); 512]), format!("[{ones}]"));
 
     let text = (0..20).map(|i| i.to_string()).collect::<Vec<_>>().join(",");
-    let list: Vec<i16> = (0..20).collect();
-    assert_eq!(show(&list), format!("[{text}]"));
-    assert_eq!(show(&vec![0.5_f32; 16]), format!("[{}]", vec![".5"; 16].join(",")));
-    let unpack = LiteralOptions { unpack: Some("_b(-3,".to_owned()), raw: true, ..modern() };
-    assert_eq!(
-        to_literal(&(1, &list[..16]), &unpack).unwrap(),
-        b"(1,_b(-3,'B',b'\\0\\1\\2\\3\\4\\5\x06\x07\x08\x09\\n\x0b\x0c\\r\x0e\x0f'))"
-    );
-    let narrow = LiteralOptions { float_bits: 32, ..unpack };
-    assert_eq!(
-        to_literal(&vec![2.0; 16], &narrow).unwrap(),
-        [b"_b(-3,'f',b'".as_slice(), &br"\0\0\0@".repeat(16), b"')"].concat()
-    );
-
     // No list of numbers of one type.
     assert_eq!(show(&vec![Some(1); 20]), format!("[{}]", vec!["1"; 20].join(",")));
     let mixed: Vec<_> = (0..20).map(|i| (i != 17).then_some(i)).collect();
@@ -191,26 +222,6 @@ fn long_lists_of_numbers_are_kept_packed_at_the_smallest_width() {
     // 44 is a comma, also where it is the last byte of a float.
     let comma = f64::from_bits(0x2c00_0000_0000_002c_u64.swap_bytes());
     assert_eq!(show(&vec![Ok::<_, ()>(comma)]).matches(',').count(), 0);
-}
-
-#[test]
-fn the_session_decides_how_a_blob_travels() {
-    let mut args = Args::new();
-    args.push(Bytes::new(&[1; 64])).unwrap();
-    args.push(Bytes::new(&[1; 63])).unwrap();
-    args.push(&vec!["s".repeat(64)]).unwrap();
-    args.push(&vec![7; 16]).unwrap();
-    assert_eq!(args.blobs().count(), 3);
-    let mut out = Vec::new();
-    args.write_with(&mut out, &modern(), |index, blob, out| {
-        let place = !matches!(blob, Blob::Numbers(_));
-        if place {
-            out.extend_from_slice(format!("_b.x[{index}]").as_bytes());
-        }
-        place
-    });
-    let expected = format!("_b.x[0],b'{}',[_b.x[1]],[{}]", "\\1".repeat(63), vec!["7"; 16].join(","));
-    assert_eq!(String::from_utf8(out).unwrap(), expected);
 }
 
 /// What a board makes of one string expression; `None` if it is anything else.
@@ -476,8 +487,14 @@ proptest! {
             Some(true) => matches!(item, Item::Int(_)),
             Some(false) => matches!(item, Item::Float(_)),
         }).collect();
-        let each: Vec<_> = items.iter().map(show).collect();
-        prop_assert_eq!(show(&items), format!("[{}]", each.join(",")));
+        let each: Vec<_> = items.iter().map(|item| to_literal(item, &packing()).unwrap()).collect();
+        let text = [b"[", each.join(&b","[..]).as_slice(), b"]"].concat();
+        let written = to_literal(&items, &packing()).unwrap();
+        if written != text {
+            prop_assert!(written.len() < text.len());
+            let (code, data) = unpacked(&written).unwrap();
+            prop_assert_eq!(numbers(code, &data), items.iter().map(Item::bits).collect::<Option<Vec<_>>>().unwrap());
+        }
     }
 }
 
@@ -488,4 +505,35 @@ enum Item {
     Float(f64),
     Bool(bool),
     List(Vec<u8>),
+}
+
+impl Item {
+    /// The int, or the float's bits.
+    fn bits(&self) -> Option<i64> {
+        match self {
+            Self::Int(value) => Some(*value),
+            Self::Float(value) => Some(value.to_bits().cast_signed()),
+            Self::Bool(_) | Self::List(_) => None,
+        }
+    }
+}
+
+/// What a board makes of packed items, as `Item::bits`.
+fn numbers(code: char, data: &[u8]) -> Vec<i64> {
+    let width = match code {
+        'b' | 'B' => 1,
+        'h' | 'H' => 2,
+        'i' | 'I' | 'f' => 4,
+        _ => 8,
+    };
+    let item = |bytes: &[u8]| {
+        let signed = code.is_lowercase() && bytes.last().is_some_and(|byte| *byte >= 0x80);
+        let mut wide = [if signed { 0xff } else { 0 }; 8];
+        wide[..width].copy_from_slice(bytes);
+        match code {
+            'f' => f64::from(f32::from_le_bytes([wide[0], wide[1], wide[2], wide[3]])).to_bits().cast_signed(),
+            _ => i64::from_le_bytes(wide),
+        }
+    };
+    data.chunks_exact(width).map(item).collect()
 }

@@ -10,8 +10,8 @@ use std::io::Write;
 
 use super::args::{LiteralOptions, Numbers};
 
-/// Literals of up to this many bytes are kept on the board.
-const KEPT: usize = 10;
+/// Literals of up to this many bytes stay in a board's heap until its next reset.
+pub(crate) const KEPT: usize = 10;
 
 /// Appends a `str`.
 pub(super) fn string(value: &str, options: &LiteralOptions, out: &mut Vec<u8>) {
@@ -107,41 +107,79 @@ fn octal(byte: u8, next: Option<&u8>, out: &mut Vec<u8>) {
     };
 }
 
-/// Appends a list of numbers.
+/// Appends what stands between the first `count` items of a list and the next. A board has all items of a display on its
+/// stack at once, so long ones are sums of shorter ones.
+pub(super) fn comma(count: usize, out: &mut Vec<u8>) {
+    out.extend_from_slice(if count.is_multiple_of(512) { b"]+[" } else { b"," });
+}
+
+/// Appends a list of numbers: as text, or packed in a buffer if that is shorter.
 pub(super) fn numbers(value: Numbers<'_>, options: &LiteralOptions, out: &mut Vec<u8>) {
+    let start = out.len();
+    listed(value, options, out);
+    let mut shorter = Vec::new();
+    packed(value, options, &mut shorter);
+    if shorter.len() < out.len() - start {
+        out.truncate(start);
+        out.append(&mut shorter);
+    }
+}
+
+fn listed(value: Numbers<'_>, options: &LiteralOptions, out: &mut Vec<u8>) {
+    out.push(b'[');
+    for (i, item) in items(value).enumerate() {
+        if i > 0 {
+            comma(i, out);
+        }
+        match item {
+            Number::Int(item) => drop(write!(out, "{item}")),
+            Number::F32(item) => float32(item, options, out),
+            Number::F64(item) => float64(item, options, out),
+        }
+    }
+    out.push(b']');
+}
+
+/// A comprehension makes a list of a buffer without `list`, which a program could have given another meaning.
+fn packed(value: Numbers<'_>, options: &LiteralOptions, out: &mut Vec<u8>) {
     let Numbers { mut code, data } = value;
-    let Some(unpack) = &options.unpack else {
-        out.push(b'[');
-        for item in items(value) {
-            match item {
-                Number::Int(item) => drop(write!(out, "{item}")),
-                Number::F32(item) => float32(item, options, out),
-                Number::F64(item) => float64(item, options, out),
-            }
-            out.push(b',');
-        }
-        if out.last() == Some(&b',') {
-            out.pop();
-        }
-        out.push(b']');
-        return;
-    };
-    let single: Vec<u8>;
-    let data = if code == b'd' && options.float_bits < 64 {
-        code = b'f';
-        let rounded = items(value).flat_map(|item| match item {
-            Number::F64(item) => (item as f32).to_le_bytes(),
-            _ => [0; 4],
-        });
-        single = rounded.collect();
-        &single
+    let singles: Vec<u8>;
+    let mut data = data;
+    if code == b'd'
+        && let Some(narrowed) = narrowed(value, options.float_bits < 64)
+    {
+        singles = narrowed;
+        (code, data) = (b'f', &singles);
+    }
+    out.extend_from_slice(b"[x for x in ");
+    if code == b'B' {
+        bytes(data, options, out);
     } else {
-        data
-    };
-    out.extend_from_slice(unpack.as_bytes());
-    out.extend_from_slice(&[b'\'', code, b'\'', b',']);
-    bytes(data, options, out);
-    out.push(b')');
+        let code = char::from(code);
+        let _ = if options.array {
+            write!(out, "__import__('array').array('{code}',")
+        } else {
+            // A format with the number in it would be another short literal for every length.
+            write!(out, "__import__('{}').unpack({}*'{code}',", options.struct_module, items(value).count())
+        };
+        bytes(data, options, out);
+        out.push(b')');
+    }
+    out.push(b']');
+}
+
+/// float64 items as float32, unless that loses something and loss is not wanted.
+fn narrowed(value: Numbers<'_>, lossy: bool) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(value.data.len() / 2);
+    for item in items(value) {
+        let Number::F64(item) = item else { return None };
+        let single = item as f32;
+        if !lossy && f64::from(single).to_bits() != item.to_bits() {
+            return None;
+        }
+        out.extend_from_slice(&single.to_le_bytes());
+    }
+    Some(out)
 }
 
 enum Number {

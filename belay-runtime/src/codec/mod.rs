@@ -13,5 +13,6 @@ pub mod reply;
 mod run;
 mod serialize;
 
+pub(crate) use literal::KEPT;
 pub use reply::DecodeError;
 pub use serialize::EncodeError;

@@ -5,7 +5,7 @@
 
 use std::io::Write;
 
-use super::args::tag;
+use super::{args::tag, literal::comma};
 
 /// Lists of at least this many ints or floats are kept packed.
 const PACKED: usize = 16;
@@ -33,23 +33,22 @@ impl Run {
         }
     }
 
-    /// Each item as text, with a comma after it.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Closed | Self::Empty => 0,
+            Self::Ints(items) => items.len(),
+            Self::F32(items) => items.len(),
+            Self::F64(items) => items.len(),
+        }
+    }
+
+    /// The items as text, with commas between.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::Closed | Self::Empty => {}
-            Self::Ints(items) => items.iter().for_each(|item| drop(write!(out, "{item},"))),
-            Self::F32(items) => {
-                for item in items {
-                    float32(out, *item);
-                    out.push(b',');
-                }
-            }
-            Self::F64(items) => {
-                for item in items {
-                    float64(out, *item);
-                    out.push(b',');
-                }
-            }
+            Self::Ints(items) => separated(items, out, |item, out| drop(write!(out, "{item}"))),
+            Self::F32(items) => separated(items, out, |item, out| float32(out, item)),
+            Self::F64(items) => separated(items, out, |item, out| float64(out, item)),
         }
     }
 
@@ -72,6 +71,15 @@ impl Run {
             }
             _ => None,
         }
+    }
+}
+
+fn separated<T: Copy>(items: &[T], out: &mut Vec<u8>, one: impl Fn(T, &mut Vec<u8>)) {
+    for (i, item) in items.iter().enumerate() {
+        if i > 0 {
+            comma(i, out);
+        }
+        one(*item, out);
     }
 }
 

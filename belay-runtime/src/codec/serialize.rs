@@ -15,6 +15,7 @@ use serde::ser::{self, Serialize};
 
 use super::{
     args::tag,
+    literal::comma,
     run::{Run, float32, float64},
 };
 
@@ -125,9 +126,13 @@ impl<'a> Serializer<'a> {
         if self.out.len().saturating_add(more) > MAX_SIZE { Err(EncodeError::TooLarge) } else { Ok(()) }
     }
 
-    /// The list that is open is no packed one: its items so far become text, each with its comma.
+    /// The list that is open is no packed one: its items so far become text, and another one follows.
     fn flush(&mut self) {
-        std::mem::take(&mut self.run).write(self.out);
+        let run = std::mem::take(&mut self.run);
+        if run.len() > 0 {
+            run.write(self.out);
+            comma(run.len(), self.out);
+        }
     }
 
     fn enter(&mut self, unhashable: Option<&'static str>) -> Result {
@@ -180,8 +185,7 @@ impl<'a, 'b> Compound<'a, 'b> {
 
     fn comma(&mut self) -> Result {
         self.count += 1;
-        // Items that are held back bring their commas.
-        if self.count > 1 && matches!(self.out.run, Run::Closed) { self.out.text(b",") } else { Ok(()) }
+        if self.count > 1 { self.out.text(b",") } else { Ok(()) }
     }
 
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
@@ -201,6 +205,13 @@ impl<'a, 'b> Compound<'a, 'b> {
         self.out.depth -= self.levels;
         Ok(())
     }
+
+    fn finish_tuple(self) -> Result {
+        if self.count == 1 {
+            self.out.text(b",")?;
+        }
+        self.finish()
+    }
 }
 
 impl ser::SerializeSeq for Compound<'_, '_> {
@@ -208,7 +219,12 @@ impl ser::SerializeSeq for Compound<'_, '_> {
     type Error = EncodeError;
 
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
-        self.element(value)
+        // Items that are held back are written with their commas.
+        if self.count > 0 && matches!(self.out.run, Run::Closed) {
+            comma(self.count, self.out.out);
+        }
+        self.count += 1;
+        value.serialize(&mut *self.out)
     }
 
     fn end(self) -> Result {
@@ -221,53 +237,8 @@ impl ser::SerializeSeq for Compound<'_, '_> {
             self.out.depth -= self.levels;
             return self.out.room(0);
         }
-        if run.size() > 0 {
-            run.write(self.out.out);
-            self.out.out.pop();
-        }
+        run.write(self.out.out);
         self.finish()
-    }
-}
-
-impl ser::SerializeTuple for Compound<'_, '_> {
-    type Ok = ();
-    type Error = EncodeError;
-
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
-        self.element(value)
-    }
-
-    fn end(self) -> Result {
-        if self.count == 1 {
-            self.out.text(b",")?;
-        }
-        self.finish()
-    }
-}
-
-impl ser::SerializeTupleStruct for Compound<'_, '_> {
-    type Ok = ();
-    type Error = EncodeError;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
-        self.element(value)
-    }
-
-    fn end(self) -> Result {
-        ser::SerializeTuple::end(self)
-    }
-}
-
-impl ser::SerializeTupleVariant for Compound<'_, '_> {
-    type Ok = ();
-    type Error = EncodeError;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
-        self.element(value)
-    }
-
-    fn end(self) -> Result {
-        ser::SerializeTuple::end(self)
     }
 }
 
@@ -292,30 +263,39 @@ impl ser::SerializeMap for Compound<'_, '_> {
     }
 }
 
-impl ser::SerializeStruct for Compound<'_, '_> {
-    type Ok = ();
-    type Error = EncodeError;
+/// serde has a trait for each of what is one thing in Python.
+macro_rules! compounds {
+    ($($kind:ident: $method:ident($($name:ident)?) = $write:ident, $end:ident;)*) => {
+        $(impl ser::$kind for Compound<'_, '_> {
+            type Ok = ();
+            type Error = EncodeError;
 
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result {
-        self.entry(name, value)
-    }
+            fn $method<T: Serialize + ?Sized>(&mut self, $($name: &'static str,)? value: &T) -> Result {
+                self.$write($($name,)? value)
+            }
 
-    fn end(self) -> Result {
-        self.finish()
-    }
+            fn end(self) -> Result {
+                self.$end()
+            }
+        })*
+    };
 }
 
-impl ser::SerializeStructVariant for Compound<'_, '_> {
-    type Ok = ();
-    type Error = EncodeError;
+compounds! {
+    SerializeTuple: serialize_element() = element, finish_tuple;
+    SerializeTupleStruct: serialize_field() = element, finish_tuple;
+    SerializeTupleVariant: serialize_field() = element, finish_tuple;
+    SerializeStruct: serialize_field(name) = entry, finish;
+    SerializeStructVariant: serialize_field(name) = entry, finish;
+}
 
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result {
-        self.entry(name, value)
-    }
-
-    fn end(self) -> Result {
-        self.finish()
-    }
+/// Ints by the type that holds them.
+macro_rules! ints {
+    ($($method:ident($from:ty) = $write:ident;)*) => {
+        $(fn $method(self, value: $from) -> Result {
+            self.$write(value.into())
+        })*
+    };
 }
 
 impl<'a, 'b> ser::Serializer for &'b mut Serializer<'a> {
@@ -333,36 +313,18 @@ impl<'a, 'b> ser::Serializer for &'b mut Serializer<'a> {
         self.text(if value { b"True" } else { b"False" })
     }
 
-    fn serialize_i8(self, value: i8) -> Result {
-        self.int(value.into())
-    }
-
-    fn serialize_i16(self, value: i16) -> Result {
-        self.int(value.into())
-    }
-
-    fn serialize_i32(self, value: i32) -> Result {
-        self.int(value.into())
-    }
-
-    fn serialize_i64(self, value: i64) -> Result {
-        self.int(value)
+    ints! {
+        serialize_i8(i8) = int;
+        serialize_i16(i16) = int;
+        serialize_i32(i32) = int;
+        serialize_i64(i64) = int;
+        serialize_u8(u8) = int;
+        serialize_u16(u16) = int;
+        serialize_u32(u32) = int;
     }
 
     fn serialize_i128(self, value: i128) -> Result {
         self.number(value)
-    }
-
-    fn serialize_u8(self, value: u8) -> Result {
-        self.int(value.into())
-    }
-
-    fn serialize_u16(self, value: u16) -> Result {
-        self.int(value.into())
-    }
-
-    fn serialize_u32(self, value: u32) -> Result {
-        self.int(value.into())
     }
 
     fn serialize_u64(self, value: u64) -> Result {

@@ -98,7 +98,7 @@ impl Executor {
         S::Error: Into<BoxError>,
         S::Future: Send + 'static,
     {
-        let stack = Erased { service, shared: Arc::clone(&shared), keeps_deadlines: true };
+        let stack = Erased { service, shared: Arc::clone(&shared), is_innermost: true };
         Self { inner: Inner::Stack(Box::new(stack)), shared }
     }
 
@@ -111,7 +111,7 @@ impl Executor {
         <L::Service as Service<Call>>::Future: Send + 'static,
     {
         let shared = Arc::clone(&self.shared);
-        let stack = Erased { service: layer.layer(self.clone()), shared, keeps_deadlines: false };
+        let stack = Erased { service: layer.layer(self.clone()), shared, is_innermost: false };
         Self { inner: Inner::Stack(Box::new(stack)), shared: Arc::clone(&self.shared) }
     }
 

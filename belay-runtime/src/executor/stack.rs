@@ -36,8 +36,8 @@ impl Clone for Box<dyn Stack> {
 pub(super) struct Erased<S> {
     pub(super) service: S,
     pub(super) shared: Arc<Shared>,
-    /// It is no session, so the deadline has to be kept for it.
-    pub(super) keeps_deadlines: bool,
+    /// It stands in a session's place: deadlines are kept for it, and it is closed for it.
+    pub(super) is_innermost: bool,
 }
 
 impl<S> Stack for Erased<S>
@@ -51,13 +51,16 @@ where
     }
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if self.is_innermost {
+            self.shared.still_open()?;
+        }
         self.service.poll_ready(cx).map_err(|error| ours(error.into(), None, &self.shared))
     }
 
     fn call(&mut self, call: Call) -> Carried {
         let seen = call.clone();
         let shared = Arc::clone(&self.shared);
-        let deadline = call.deadline.filter(|_| self.keeps_deadlines);
+        let deadline = call.deadline.filter(|_| self.is_innermost);
         let outcome = self.service.call(call);
         Box::pin(async move {
             let outcome = match deadline {

@@ -181,6 +181,7 @@ impl Repl {
             self.events.push_back(Event::Suspect { id });
         }
         let proof = end.and_then(|end| self.later_answer(end + 2));
+        let proof = proof.or_else(|| end.filter(|&end| no_room(&self.received[end + 2..])));
         // A frame before the proof says that the code went on.
         match (own, end, proof) {
             (Own::Frame { at, .. }, _, proof) if proof.is_none_or(|proof| at + needle.len() <= proof) => {
@@ -291,6 +292,12 @@ impl Repl {
             }
         }
     }
+}
+
+/// Whether this is what a board makes of a question that its heap has no room for.
+fn no_room(bytes: &[u8]) -> bool {
+    let Some(error) = bytes.strip_prefix(b"OK\x04") else { return false };
+    find(error, b"\x04>").is_some_and(|end| find(&error[..end], b"MemoryError").is_some())
 }
 
 /// Whether `byte` can follow the `\x04` that ends the output: an error text begins with the name of an exception or

@@ -14,7 +14,8 @@ use super::{
 use crate::{
     board::Learned,
     codec::msgpack,
-    error::{AfterTimeout, Result},
+    error::{AfterTimeout, Error, Result},
+    exception::Exception,
     progress::Under,
     repl::{Event, Repl},
     task::Scope,
@@ -78,6 +79,13 @@ pub(super) struct Flying {
 impl Flying {
     pub(super) fn new(job: Job, n: u32) -> Self {
         Self { job, n, abandoned: false, cancelled: false, answered: false, ended: None }
+    }
+
+    /// What the REPL said when this ended without an answer. The agent could not even report it: the heap is full, or
+    /// the text of the call was refused.
+    pub(super) fn exception(&self) -> Option<Error> {
+        let exception = Exception::from_traceback(self.ended.as_ref()?)?;
+        Some(Error::Exception { task: self.job.call.name().to_owned(), exception: Box::new(exception) })
     }
 
     /// Whether the board is to be stopped if it runs this.

@@ -118,8 +118,10 @@ impl Session {
     /// lose nothing but the time that it takes. Returns when the board has proved that it listens.
     ///
     /// # Errors
-    /// [`Error::Unresponsive`] if what runs ignores Ctrl-C, [`Error::Lost`] if the line has ended.
+    /// [`Error::Unresponsive`] if what runs ignores Ctrl-C, [`Error::Lost`] if the line has ended,
+    /// [`Error::Unsupported`] of a device that is made of a service.
     pub async fn interrupt(&self) -> Result<()> {
+        self.shared.needs_board("interrupting")?;
         let (done, answer) = oneshot::channel();
         self.shared.tell(Command::Interrupt(done))?;
         answer.await.map_err(|_| self.shared.closed())?
@@ -132,6 +134,10 @@ impl Session {
     /// # Errors
     /// Those of the first teardown that failed. The session is closed nevertheless.
     pub async fn close(&self) -> Result<()> {
+        if !self.shared.is_session() {
+            self.shared.status.enter(super::State::Closed);
+            return Ok(());
+        }
         let (done, answer) = oneshot::channel();
         match self.shared.tell(Command::Close(done)) {
             Ok(()) => answer.await.unwrap_or(Ok(())),
@@ -141,6 +147,7 @@ impl Session {
 
     /// Waits for its turn, and then keeps everybody else waiting.
     pub(crate) async fn lease(&self) -> Result<Lease> {
+        self.shared.needs_board("exclusive use")?;
         let lease = Lease::new(&self.shared);
         self.carry(Call::new(Work::Exclusive { lease: lease.id })).await?;
         Ok(lease)

@@ -259,7 +259,7 @@ impl Actor {
                 Some(Event::Ended { id: of, error }) if of == id => {
                     return match Exception::from_traceback(&error) {
                         Some(exception) if exception.kind() == "MemoryError" => {
-                            let task = "what belay asked of it".to_owned();
+                            let task = "greeting the board (a soft reset empties its heap)".to_owned();
                             Err(Error::Exception { task, exception: Box::new(exception) })
                         }
                         _ => Ok(answer),
@@ -279,15 +279,20 @@ impl Actor {
         }
     }
 
-    /// Resets the interpreter and attaches to the new epoch.
-    pub(super) async fn soft_reset(&mut self) -> Result<()> {
-        let deadline = Instant::now() + self.limits.open;
-        // Proof first that the board takes what comes next as an empty line of the raw REPL.
+    /// Proof that the board takes what comes next in the raw REPL.
+    pub(super) async fn listen(&mut self, deadline: Instant) -> Result<()> {
         match self.resync(deadline).await {
             // No room for a greeting is proof enough.
             Ok(_) | Err(Error::Exception { .. }) => self.epoch = None,
             Err(error) => return Err(error),
         }
+        Ok(())
+    }
+
+    /// Resets the interpreter and attaches to the new epoch.
+    pub(super) async fn soft_reset(&mut self) -> Result<()> {
+        let deadline = Instant::now() + self.limits.open;
+        self.listen(deadline).await?;
         if let Some(wire) = &mut self.wire {
             wire.repl.sync();
             wire.repl.control(b"\x04");

@@ -114,7 +114,8 @@ impl Actor {
 
     /// Resets the processor: where USB is its own, the line ends and is opened again.
     async fn hard_reset(&mut self, deadline: Instant) -> Result<()> {
-        let before = self.epoch.as_ref().map(super::epoch::Epoch::token);
+        let before = self.last_epoch;
+        self.listen(deadline).await?;
         let id = self.next_id();
         let Some(wire) = &mut self.wire else { return Err(self.lost_for_good("the line has ended")) };
         let never = Expect::Text { open: b"\x00never\x00".to_vec(), close: b"\x00".to_vec() };
@@ -142,7 +143,7 @@ impl Actor {
             }
         }
         self.come_back(deadline).await?;
-        if before.is_some() && before == self.epoch.as_ref().map(super::epoch::Epoch::token) {
+        if before.is_some() && before == self.last_epoch {
             let reason = "it was told to reset and went on".to_owned();
             return Err(Error::Unsupported { what: "hard_reset".to_owned(), reason });
         }

@@ -41,10 +41,11 @@ impl Actor {
             }
             if let Work::Exclusive { lease } = work {
                 self.lend(id, lease);
+            } else if work.needs_line_alone() && self.wire.is_some() {
+                // A reset helps a board, too, whose heap has no room left for a greeting.
+                self.restart(id, &work).await;
             } else if !ready {
                 self.reach(Some(id)).await;
-            } else if work.needs_line_alone() {
-                self.restart(id, &work).await;
             } else {
                 match self.body(id, &work).await {
                     Some(body) => {

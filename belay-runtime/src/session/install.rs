@@ -267,7 +267,7 @@ impl Loading {
         let mut rest = code.as_bytes();
         while !rest.is_empty() {
             let (piece, after) = rest.split_at(self.piece.min(rest.len()));
-            let mut count = self.count(actor, agent::seal(piece, self.taken, false)).await?;
+            let mut count = self.count(actor, agent::seal(piece, self.taken, false, false)).await?;
             if count != Some(self.taken + 1) {
                 self.piece = (self.piece.min(rest.len()) / 2).clamp(SMALLEST_PIECE, LARGEST_PIECE_AFTER_A_FAILURE);
             }

@@ -128,6 +128,31 @@ impl Shared {
         }
     }
 
+    /// What stands for a session where a service answers the calls.
+    pub(crate) fn of_service(name: String) -> Self {
+        let shared = Self::new(name);
+        shared.status.enter(State::Ready);
+        shared
+    }
+
+    /// Fails where there is no board that `what` could be done to.
+    fn needs_board(&self, what: &str) -> Result<()> {
+        if self.is_session() {
+            return Ok(());
+        }
+        let reason = format!("{} is a service and no session with a board", self.port);
+        Err(Error::Unsupported { what: what.to_owned(), reason })
+    }
+
+    fn is_session(&self) -> bool {
+        self.commands.get().is_some()
+    }
+
+    /// Fails if it has been closed.
+    pub(crate) fn still_open(&self) -> Result<()> {
+        if self.status.state() == State::Closed { Err(self.closed()) } else { Ok(()) }
+    }
+
     /// What the board is called in messages.
     pub(crate) fn port(&self) -> &str {
         &self.port

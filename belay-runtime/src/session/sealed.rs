@@ -14,7 +14,7 @@ use super::{
     wire::{Pace, count},
 };
 use crate::{
-    agent::{self, Body, Status},
+    agent::{self, Body, Capabilities, Status},
     board::Step,
     error::{AfterTimeout, Error},
     exception::Exception,
@@ -218,7 +218,10 @@ impl Actor {
             let n = epoch.calls + 1;
             let code = match (again, epoch.verifies()) {
                 (true, verifies) => agent::again(verifies).to_vec(),
-                (false, true) => agent::seal(body, n - 1, epoch.capabilities.raw_literals),
+                (false, true) => {
+                    let Capabilities { raw_literals, interns_bytes, .. } = epoch.capabilities;
+                    agent::seal(body, n - 1, raw_literals, interns_bytes)
+                }
                 (false, false) => agent::bare(body),
             };
             let mut attempt =

@@ -119,6 +119,11 @@ impl Actor {
                     _ => self.epoch = None,
                 }
             }
+            // It answers, but there is no room left for a greeting.
+            Err(Error::Exception { .. }) => {
+                self.epoch = None;
+                self.doubt();
+            }
             // What is known of the calls then is known from `lost`.
             Err(Error::Lost { .. }) => {}
             Err(_) => {
@@ -170,10 +175,8 @@ impl Actor {
                 flying.job.cancelled(&self.shared.port);
             } else if !ran && flying.ended.as_ref().is_none_or(|error| is_name_error(error)) {
                 self.queue.put_back(flying.job);
-            } else if let Some(exception) = flying.ended.as_ref().and_then(|e| Exception::from_traceback(e)) {
-                // The agent could not even report it: the heap is full, or the call text itself was refused.
-                let task = flying.job.call.name().to_owned();
-                flying.job.answer(Err(Error::Exception { task, exception: Box::new(exception) }));
+            } else if let Some(error) = flying.exception() {
+                flying.job.answer(Err(error));
             } else if flying.job.call.is_idempotent() {
                 self.queue.put_back(flying.job);
             } else {
@@ -190,6 +193,8 @@ impl Actor {
         self.doubtful = false;
         for mut flying in std::mem::take(&mut self.flying).into_iter().rev() {
             if flying.answered {
+            } else if let Some(error) = flying.exception() {
+                flying.job.answer(Err(error));
             } else if flying.abandoned {
                 flying.job.time_out(&self.shared.port, AfterTimeout::Interrupting);
             } else if flying.cancelled {

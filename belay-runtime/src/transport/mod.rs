@@ -65,6 +65,13 @@ pub(crate) async fn open_again(spec: &str, board: Option<&Usb>) -> Result<Box<dy
     Ok(opened.line)
 }
 
+/// What the board that `spec` names is known by, whatever its port is called; `None` if there is no more than the spec.
+pub(crate) fn identity(spec: &str) -> Option<String> {
+    let path = spec.split_once('?').map_or(spec, |(path, _)| path);
+    let is_path = !spec.contains("://") && ["sim:", "exec:"].iter().all(|scheme| !spec.starts_with(scheme));
+    is_path.then(|| serial::identity(path)).flatten()
+}
+
 /// Takes `trust=…` out of a spec's options.
 fn take_trust(spec: &str) -> Result<(String, Option<Trust>)> {
     let Some((base, options)) = spec.split_once('?') else { return Ok((spec.to_owned(), None)) };

@@ -32,6 +32,15 @@ pub(super) fn open_again(spec: &str, board: &Usb) -> Result<Opened> {
     open_path(spec, &path, baud)
 }
 
+/// What the board on this port is known by: its USB device, or the port's own name if it has none.
+pub(super) fn identity(path: &str) -> Option<String> {
+    let usb = usb_of(path, &tokio_serial::available_ports().unwrap_or_default());
+    match usb.and_then(Usb::of) {
+        Some(Usb { vendor, product, serial_number }) => Some(format!("usb {vendor:04x}:{product:04x} {serial_number}")),
+        None => Some(std::fs::canonicalize(path).ok()?.to_string_lossy().into_owned()),
+    }
+}
+
 fn path_and_baud(spec: &str) -> Result<(&str, u32)> {
     Ok(match spec.split_once("?baud=") {
         Some((path, baud)) => (
@@ -201,6 +210,19 @@ mod tests {
         for number in [None, Some(""), Some(" ")] {
             assert_eq!(usb_of("COM1", &[port("COM1", 1, number)]).and_then(Usb::of), None);
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_port_is_known_by_its_own_name_through_links() {
+        let link = std::env::temp_dir().join(format!("belay-link-{}", std::process::id()));
+        std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+        let through = identity(link.to_str().unwrap());
+        std::fs::remove_file(&link).unwrap();
+        assert_eq!(through.as_deref(), Some("/dev/null"));
+        assert_eq!(super::super::identity("/dev/null?baud=9600"), through);
+        assert_eq!(super::super::identity("/dev/no-such-port"), None);
+        assert_eq!(super::super::identity("sim:pico"), None);
     }
 
     #[test]

@@ -24,14 +24,14 @@ struct Network {
 #[belay::device]
 trait Meter {
     #[belay::setup]
-    async fn open(&self) -> Result<()> {
+    async fn prepare(&self, lights: usize) -> Result<()> {
         r#"
         import network
         from machine import Pin, TouchPad
         from neopixel import NeoPixel
         pad = TouchPad(Pin(4))
         idle = pad.read()
-        ring = NeoPixel(Pin(13), 8)
+        ring = NeoPixel(Pin(13), lights)
         radio = network.WLAN(network.STA_IF)
         radio.active(True)
         "#
@@ -87,6 +87,7 @@ async fn main() -> anyhow::Result<()> {
     match (arguments.next().as_deref(), arguments.next()) {
         (Some("--port"), Some(port)) => {
             let board = Device::open(&port).await?;
+            board.prepare(LIGHTS).await?;
             println!("touch the pad to measure, Ctrl-C to end");
             loop {
                 if board.touched().await? {
@@ -119,8 +120,7 @@ async fn virtual_flat() -> anyhow::Result<(sim::Board, Device)> {
     };
     flat.set_networks([network("the neighbours", 1, -81), network("home", 6, -62)]);
     let board = Device::builder().connect("virtual", flat.connect()).await?;
-    // The setup runs before the first task, and the pad is to be touched after it.
-    board.touched().await?;
+    board.prepare(LIGHTS).await?;
     Ok((flat, board))
 }
 

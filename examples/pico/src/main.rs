@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p pico` runs it on a virtual board, `cargo run -p pico -- --port /dev/ttyACM0` on hardware.
 
-use belay::{Device, Result, Stream};
+use belay::{Device, Error, Result, Stream, Thread};
 use tokio_stream::StreamExt as _;
 
 /// A Pico with a fan on GP15.
@@ -15,6 +15,27 @@ trait Cooler {
         from machine import ADC, PWM, Pin
         sensor = ADC(4)
         fan = PWM(Pin(15), freq=25000, duty_u16=0)
+        led = Pin("LED", Pin.OUT)
+        "#
+    }
+
+    /// Runs when the board is closed.
+    #[belay::teardown]
+    async fn off(&self) -> Result<()> {
+        r#"
+        fan.deinit()
+        led.off()
+        "#
+    }
+
+    /// Blinks, beside everything else.
+    #[belay::thread]
+    async fn heartbeat(&self) -> Result<Thread> {
+        r#"
+        while True:
+            led.toggle()
+            time.sleep_ms(500)
+            yield
         "#
     }
 
@@ -62,9 +83,18 @@ async fn main() -> anyhow::Result<()> {
         _ => anyhow::bail!("usage: pico [--port PORT], such as --port /dev/ttyACM0"),
     };
     let board = Device::open(&port).await?;
+    let heartbeat = match board.heartbeat().await {
+        Err(Error::Unsupported { .. }) => {
+            println!("no heartbeat: this board has no threads");
+            None
+        }
+        started => Some(started?),
+    };
     cool(&board, 5).await?;
-    board.set_fan(0).await?;
-    println!("fan off");
+    if let Some(heartbeat) = heartbeat {
+        heartbeat.stop().await?;
+    }
+    board.close().await?;
     Ok(())
 }
 
@@ -82,6 +112,8 @@ mod tests {
         pico.adc(4).set(13_000);
         cool(&board, 1).await?;
         assert_eq!(pico.pin(15).pwm(), Some((25_000, 65_535)));
+        board.close().await?;
+        assert_eq!(pico.pin(15).pwm(), None);
         Ok(())
     }
 
