@@ -13,7 +13,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Everything that can go wrong between a Rust call and its board.
 ///
 /// Errors are cheap to clone: one that ends a connection is given to every call that was waiting.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The port could not be opened, or nothing on it answered as a board does.
@@ -202,6 +202,13 @@ impl AfterTimeout {
             Self::Interrupting => " (the board was interrupted and has not answered yet)",
             Self::TakenBack => " (the call was taken back; what had begun is interrupted)",
         }
+    }
+}
+
+/// As `Display`: a program whose `main` returns the error, or that unwraps it, shows the reason and the next step.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }
 

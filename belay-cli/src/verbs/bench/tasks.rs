@@ -45,7 +45,7 @@ pub(super) trait Tasks {
 /// Apart from the others, so that a board which cannot hold it can still do them.
 #[belay::device]
 pub(super) trait Large {
-    /// 4 KB of source with tables that do not compress well. A check over 256 samples, and how often they cross a level.
+    /// 4 KB of source, half of it tables. A check over 256 samples, and how often they cross a level.
     #[belay::task(file = "source_4k.py")]
     async fn source_4k(&self, step: u16) -> Result<(u16, u16)>;
 }
