@@ -38,7 +38,8 @@
 //! # }
 //! ```
 //!
-//! - [`macro@device`], [`macro@task`], [`macro@setup`]: what the macros accept, with their options.
+//! - [`macro@device`], [`macro@task`], [`macro@thread`], [`macro@setup`], [`macro@teardown`]: what the macros accept, with
+//!   their options. [`Streaming`], [`Thread`], [`Object`]: what stays on a board.
 //! - [`Device`]: opening a board. [`Session`]: output, resets, ad-hoc code, counters.
 //! - [`Manager`]: many boards, each opened once, watched, and closed with the program.
 //! - [`Executor`] and [`layers`]: what carries calls; limits, retries, metrics, traces, mocks.
@@ -56,7 +57,8 @@
 //!
 //! # Features
 //!
-//! - `syntax` (default): Python is parsed, checked and made smaller when the program is compiled.
+//! - `syntax` (default): Python is parsed, checked and made smaller when the program is compiled. Its parser and what that
+//!   depends on take about half of a clean build; without it the first to see a slip is the board.
 //! - `retry`: `layers::Retry`, a policy for tower's retry layer. It brings `futures-util`.
 //! - `sim`: virtual boards in this process. In a debug build Python runs some eighty times slower there unless the
 //!   interpreter is optimised, by five lines in the workspace's `Cargo.toml`:
@@ -97,4 +99,6 @@ mod docs {
     struct Executors;
     #[doc = include_str!("../docs/sessions.md")]
     struct Sessions;
+    #[doc = include_str!("../docs/forms.md")]
+    struct Forms;
 }

@@ -21,6 +21,20 @@ mod rig;
 use bench::Bench;
 use rig::Rig;
 
+/// Has something to put in order at the end.
+#[belay::device]
+trait Lamp {
+    #[belay::task]
+    async fn light(&self) -> Result<u8> {
+        "return 1"
+    }
+
+    #[belay::teardown]
+    async fn darken(&self) -> Result<()> {
+        "print('dark again')"
+    }
+}
+
 /// Opens `bench` through the manager, as often as it is asked for.
 async fn open(boards: &Manager, name: &str, bench: &Bench) -> Result<Device> {
     let bench = bench.clone();
@@ -227,7 +241,9 @@ async fn ctrl_c_on_the_host_stops_the_board_and_closes_it() {
     let (boards, bench) = (Manager::default(), Bench::new());
     let board = open(&boards, "bench", &bench).await.unwrap();
     board.note(0).await.unwrap();
+    board.light().await.unwrap();
     let mut output = board.session().output();
+    let mut last_words = board.session().output();
     let program = board.with_timeout(Duration::from_secs(60));
     let presses = async {
         // The task runs on the board, so the handler is there.
@@ -246,6 +262,7 @@ async fn ctrl_c_on_the_host_stops_the_board_and_closes_it() {
         .await;
     assert!(outcome.is_none(), "{outcome:?}");
     assert_eq!(board.session().state(), State::Closed);
+    assert!(last_words.take_text().contains("dark again"), "the teardown ran");
     // The board listens: it was stopped, and nothing was reset.
     let again = open(&boards, "bench", &bench).await.unwrap();
     assert_eq!(again.ran().await.unwrap(), [0]);

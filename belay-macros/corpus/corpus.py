@@ -105,17 +105,19 @@ def main(requirements, cache):
     ready = os.path.join(cache, f"corpus-{version}")
     if not os.path.isdir(ready):
         os.makedirs(cache, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as work:
+        work = tempfile.mkdtemp(dir=cache)
+        try:
             parts = {part: os.path.join(work, part) for part in ("wheels", "sources", "functions")}
             for part in parts.values():
                 os.mkdir(part)
             fetch(requirements, parts["wheels"])
             unpack(parts["wheels"], parts["sources"])
             cut(parts["sources"], parts["functions"], os.path.join(work, "functions.txt"))
-            shutil.rmtree(parts["wheels"])
-            # Whole or not at all.
-            shutil.copytree(work, ready + ".part", dirs_exist_ok=True)
-            os.rename(ready + ".part", ready)
+            # Whole or not at all; whoever comes second finds that of the first.
+            if not os.path.isdir(ready):
+                os.rename(work, ready)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
     print(ready)
 
 

@@ -138,7 +138,8 @@ pub fn task(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> pro
 /// Makes a function that starts a thread on a board: Python that goes on running between calls.
 ///
 /// The body is a generator, and every `yield` is a point at which the thread can be stopped. The function returns
-/// `belay::Result<belay::Thread>`, the handle of the thread. It goes where a [`macro@task`] goes.
+/// `belay::Result<belay::Thread>`, the handle of the thread. It goes where a [`macro@task`] goes. A board whose firmware
+/// has no `_thread` refuses it with an error.
 ///
 /// ```text
 /// #[belay::thread]

@@ -73,7 +73,7 @@ async fn code_can_run_among_a_traits_tasks() {
     session.exec_in("Rig", "log.append(9)").await.unwrap();
     assert_eq!(device.ran().await.unwrap(), [9]);
     session.soft_reset().await.unwrap();
-    assert_eq!(session.eval_in::<Vec<u32>>("Rig", "log").await.unwrap(), []);
+    assert_eq!(session.eval_in::<Vec<u32>>("Rig", "log").await.unwrap(), [0_u32; 0]);
 }
 
 #[tokio::test]

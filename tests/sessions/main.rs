@@ -6,3 +6,4 @@ mod callers;
 mod lifecycle;
 mod rig;
 mod stopping;
+mod streams;
