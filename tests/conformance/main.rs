@@ -1,6 +1,6 @@
 //! One suite for any board.
 //!
-//! Without anything set it runs against every family of virtual boards, and against MicroPython 1.9.2 for the micro:bit
+//! Without anything set it runs against every family of virtual boards, against one on lines as they should not be, and against MicroPython 1.9.2 for the micro:bit
 //! in QEMU where that is installed, and against MicroPython's unix port if `BELAY_UNIX_PORT` names its program.
 //! `BELAY_TEST_PORT=<spec>` runs it against that port only.
 //!
@@ -19,6 +19,10 @@ use tokio::{runtime::Runtime, sync::Mutex};
 
 use cases::{CASES, Case, Facts, obeys_ctrl_c};
 
+/// Lines as they should not be: a small input with small windows, far away, slow, delivering single bytes, and with a
+/// board that keeps its input at Ctrl-C (those of the families empty it or keep it as the board does).
+const HARD: [&str; 5] =
+    ["pico?buffer=64&window=32", "pico?latency=40ms", "pico?baud=9600", "pico?chunk=1", "pico?ctrl_c=keep"];
 /// How many cases must run on any board.
 const AT_LEAST: usize = 20;
 /// Boards with less heap than this are reset before each case.
@@ -98,7 +102,7 @@ async fn targets() -> (Vec<Target>, Vec<String>) {
         }
         return (found, broken);
     }
-    for family in belay_sim::families() {
+    for family in belay_sim::families().chain(HARD) {
         match open(family, &format!("sim:{family}"), None).await {
             Ok(target) => found.push(target),
             Err(problem) => broken.push(problem),
