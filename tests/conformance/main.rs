@@ -19,10 +19,16 @@ use tokio::{runtime::Runtime, sync::Mutex};
 
 use cases::{CASES, Case, Facts, obeys_ctrl_c};
 
-/// Lines as they should not be: a small input with small windows, far away, slow, delivering single bytes, and with a
+/// Lines as they should not be: a small input with small windows and one with windows that promise more, far away, slow, delivering single bytes, and with a
 /// board that keeps its input at Ctrl-C (those of the families empty it or keep it as the board does).
-const HARD: [&str; 5] =
-    ["pico?buffer=64&window=32", "pico?latency=40ms", "pico?baud=9600", "pico?chunk=1", "pico?ctrl_c=keep"];
+const HARD: [&str; 6] = [
+    "pico?buffer=64&window=32",
+    "pico?buffer=64&trust=verified",
+    "pico?latency=40ms",
+    "pico?baud=9600",
+    "pico?chunk=1",
+    "pico?ctrl_c=keep",
+];
 /// How many cases must run on any board.
 const AT_LEAST: usize = 20;
 /// Boards with less heap than this are reset before each case.

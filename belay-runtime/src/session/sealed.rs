@@ -27,6 +27,8 @@ const PATIENCE: Duration = Duration::from_millis(150);
 /// The slowest line that is reckoned with: 9,600 baud.
 const SLOWEST_BYTE: Duration = Duration::from_micros(1100);
 const MOST_ATTEMPTS: u32 = 50;
+/// What any line holds: requests up to this length go in one write whatever has been learned.
+const SURE: usize = 48;
 /// How fast a small board undoes compression, in bytes a second: a line that is faster carries sources as they are.
 const INFLATING: u32 = 200_000;
 /// How long a board that is being pasted to gives no credit before something is taken for lost.
@@ -104,7 +106,8 @@ impl Actor {
             let epoch = self.epoch.as_ref().ok_or(Fault::Gone)?;
             let (verifies, window) = (epoch.verifies(), epoch.capabilities.raw_paste);
             let step = match window {
-                Some(window) if whole.len() + 8 > usize::from(window) * 2 => self.learned.step,
+                // A board may grant more than its line holds.
+                Some(_) if whole.len() > SURE => self.learned.step,
                 None if verifies && whole.len() > self.learned.piece => Step::Pieces,
                 // It fits the board's input: there is nothing to go down.
                 _ => return self.whole(id, whole, what, until, Damaged::Fetch).await,
@@ -113,9 +116,11 @@ impl Actor {
             let outcome = if step == Step::Pieces {
                 self.in_pieces(id, &body, what, until).await
             } else {
-                let pace = Pace::of(step, window.unwrap_or(0));
-                self.set_pace(pace);
-                let outcome = self.attempts(id, whole, what, until, Damaged::Fetch, 1).await;
+                let window = window.unwrap_or(0);
+                self.set_pace(Pace::of(step, window));
+                // What goes in one write may have met a chance fault, and is soon sent again.
+                let attempts = if whole.len() < usize::from(window) * 2 { 2 } else { 1 };
+                let outcome = self.attempts(id, whole, what, until, Damaged::Fetch, attempts).await;
                 self.set_pace(None);
                 outcome
             };
@@ -236,6 +241,12 @@ impl Actor {
                 if let Some(epoch) = &mut self.epoch {
                     epoch.calls = n;
                 }
+                // The program raised no such thing: it was the question whether the board still listens.
+                if again && Exception::from_reply(&answer).is_some_and(|e| e.kind() == "KeyboardInterrupt") {
+                    return Err(self
+                        .unknown(what, "it was interrupted because the line seemed to have lost it")
+                        .into());
+                }
                 return Ok(Some(answer));
             }
             self.learned.piece_was_bad();
@@ -271,6 +282,10 @@ impl Actor {
         Ok(())
     }
 
+    fn is_running(&self, id: u64) -> bool {
+        self.wire.as_ref().is_some_and(|wire| wire.repl.is_running(id))
+    }
+
     /// Follows a request until it has ended, its fate is known, or it is late: then `true`.
     async fn watch(&mut self, attempt: &mut Attempt, until: Instant) -> Result<bool, Fault> {
         let verifies = self.epoch.as_ref().is_some_and(|epoch| epoch.verifies() || epoch.guarded);
@@ -286,7 +301,9 @@ impl Actor {
             let wake = match (pasting, verifies) {
                 (true, _) => until.min(Instant::now() + patience.max(STARVED)),
                 (false, true) => until.min(Instant::now() + patience),
-                (false, false) => until,
+                // Once it runs it may be silent as long as it likes.
+                (false, false) if attempt.ping.is_none() && self.is_running(attempt.id) => until,
+                (false, false) => until.min(Instant::now() + patience.max(STARVED)),
             };
             match self.next(Some(wake)).await {
                 Next::Changed if self.is_unwanted(attempt.id) => return Ok(true),
@@ -296,7 +313,7 @@ impl Actor {
                 // The board gives no credit, or does not see the end: something of it was lost.
                 Next::TimeUp if pasting => return Ok(false),
                 Next::TimeUp => {
-                    let running = self.wire.as_ref().is_some_and(|wire| wire.repl.is_running(attempt.id));
+                    let running = self.is_running(attempt.id);
                     let before = std::mem::replace(&mut heard, self.shared.counts.read().bytes_in);
                     match (running, attempt.ping) {
                         // It was not read to its end, and neither was the greeting.
