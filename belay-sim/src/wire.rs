@@ -12,8 +12,8 @@ use tokio::io::ReadBuf;
 
 /// Bytes that may be on their way to the board before its receive interrupt has seen them.
 const TO_BOARD: usize = 4096;
-/// Output that the host's operating system keeps while the program does not read.
-const TO_HOST: usize = 16 * 1024;
+/// Output that waits in the board for its line: then `print` waits too.
+const TO_HOST: usize = 1024;
 
 /// What the board's owner wants of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

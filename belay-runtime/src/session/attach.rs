@@ -25,6 +25,8 @@ pub(super) const SLOW: Pace = Pace { bytes: 16, every: Duration::from_millis(2) 
 
 /// How long the first attempt to enter the raw REPL waits for its banner; each further one waits twice as long.
 const FIRST_PATIENCE: Duration = Duration::from_millis(250);
+/// How many times the patience for a resync a backlog may take.
+const LONGEST_BACKLOG: u32 = 4;
 const LONGEST_PATIENCE: Duration = Duration::from_secs(2);
 /// After what time a Ctrl-A that came with Ctrl-C is taken for lost.
 const SETTLE: Duration = Duration::from_millis(30);
@@ -100,6 +102,19 @@ impl Actor {
         board.obeys_ctrl_c = self.learned.obeys_ctrl_c;
         *self.shared.capabilities.lock().unwrap_or_else(PoisonError::into_inner) = Some(board);
         *self.shared.learned.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.learned.clone());
+    }
+
+    /// A resync that goes on while the board is still heard: on a slow line, what it printed before it was stopped may
+    /// be on its way for long.
+    pub(super) async fn resync_with_backlog(&mut self, patience: Duration) -> Result<Status> {
+        let until = Instant::now() + patience * LONGEST_BACKLOG;
+        loop {
+            let before = self.shared.counts.read().bytes_in;
+            match self.resync((Instant::now() + patience).min(until)).await {
+                Err(Error::Open { .. }) if Instant::now() < until && self.shared.counts.read().bytes_in > before => {}
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Enters the raw REPL whatever the board is doing, and greets the agent: the answer proves that the board listens

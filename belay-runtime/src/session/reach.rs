@@ -109,7 +109,7 @@ impl Actor {
         // One that has been told to stop in vain is not told as long again, if there is something else to try.
         let known = self.deaf && self.opener.is_some();
         let patience = if known { self.limits.recover / 5 } else { self.limits.recover };
-        let status = match self.resync(Instant::now() + patience).await {
+        let status = match self.resync_with_backlog(patience).await {
             Err(Error::Open { .. }) => {
                 self.deaf = true;
                 let Some(opener) = self.opener.clone() else { return Err(self.unresponsive(&tried)) };

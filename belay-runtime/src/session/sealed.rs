@@ -136,6 +136,7 @@ impl Actor {
             let Some(next) = step.slower() else { return Err(self.never_whole(what, &tried)) };
             tracing::debug!(port = self.shared.port, what, %step, %next, "a transfer did not arrive whole");
             self.learned.transfer_was_bad(next);
+            count(&self.shared.counts.resent);
             if next == Step::Pieces && !verifies {
                 // Only the agents of verified lines take pieces.
                 self.trust = Trust::Verified;

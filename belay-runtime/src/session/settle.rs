@@ -2,8 +2,6 @@
 
 use std::{collections::VecDeque, io, sync::Arc};
 
-use tokio::time::Instant;
-
 use super::{
     actor::{Actor, Flying},
     epoch::nonce,
@@ -105,8 +103,7 @@ impl Actor {
     /// Finds out what became of calls that have ended without an answer.
     pub(super) async fn recount(&mut self) {
         self.shared.status.enter(State::Recovering);
-        let until = Instant::now() + self.limits.recover;
-        match self.resync(until).await {
+        match self.resync_with_backlog(self.limits.recover).await {
             Ok(status) => {
                 self.deaf = false;
                 let flying = std::mem::take(&mut self.flying);

@@ -8,8 +8,10 @@ use tokio::time::Instant;
 use super::fault::{Direction, Fault, FaultKind, Noise};
 use super::{LineOptions, Way};
 
-/// Bytes that a sender's driver keeps until the wire is free.
+/// Bytes that a computer's driver keeps until the wire is free.
 const DRIVER_BUFFER: usize = 4096;
+/// What a board's UART keeps.
+const BOARD_BUFFER: usize = 256;
 /// Bytes on their way at most, which is what bounds an infinitely fast line.
 const IN_FLIGHT: usize = 64 * 1024;
 /// Start bit, eight data bits, stop bit.
@@ -70,7 +72,11 @@ impl Transit {
             0 => 0,
             each => self.free.saturating_duration_since(now).as_nanos().div_ceil(each) as usize,
         };
-        DRIVER_BUFFER.saturating_sub(waiting).min(IN_FLIGHT.saturating_sub(self.flight.len()))
+        let buffer = match self.direction {
+            Direction::ToBoard => DRIVER_BUFFER,
+            Direction::ToHost => BOARD_BUFFER,
+        };
+        buffer.saturating_sub(waiting).min(IN_FLIGHT.saturating_sub(self.flight.len()))
     }
 
     pub(super) fn send(&mut self, now: Instant, bytes: &[u8]) {
