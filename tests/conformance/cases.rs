@@ -472,20 +472,32 @@ async fn a_thousand_calls_and_fifty_deployments_are_all_right(d: Device) -> Outc
     same("integer", d.integer(0).await, 0)?;
     let turn = d.session().capabilities().and_then(|board| board.turn_time).unwrap_or_default();
     let calls = if turn > SLOW_TURN { 100 } else { 1000 };
+    let is_small = d.session().capabilities().is_some_and(|board| board.free_heap < 32 * 1024);
+    let mut full = 0;
     let (before, repairs, begun) = (d.session().traffic(), d.session().repairs(), Instant::now());
     for n in 0..calls {
         let random = scramble(n);
         let x = random as i64 >> (random % 64);
-        match n % 3 {
-            0 => same("integer", d.integer(x).await, x)?,
-            1 => same("text", d.text(&format!("{x:x}'\\\n")).await, format!("{x:x}'\\\n"))?,
-            _ => {
-                let bytes = ByteBuf::from(x.to_le_bytes());
-                same("bytes", d.octets(bytes.clone()).await, bytes)?;
+        let text = format!("{x:x}'\\\n");
+        let bytes = ByteBuf::from(x.to_le_bytes());
+        let answer = match n % 3 {
+            0 => d.integer(x).await.map(|got| got == x),
+            1 => d.text(&text).await.map(|got| got == text),
+            _ => d.octets(bytes.clone()).await.map(|got| got == bytes),
+        };
+        match answer {
+            Ok(true) => {}
+            Ok(false) => return Err(format!("call {n} with {x} came back as something else")),
+            // The smallest heaps are full, or in pieces, some time: that has to be said, and a reset has to help.
+            Err(Error::Exception { exception, .. }) if is_small && exception.kind() == "MemoryError" => {
+                full += 1;
+                d.session().soft_reset().await.map_err(|error| error.to_string())?;
             }
+            Err(error) => return Err(format!("call {n} with {x}: {error}")),
         }
     }
     let (took, used) = (begun.elapsed(), d.session().traffic() - before);
+    that(&format!("{full} of {calls} calls found the heap full, at most one in a hundred"), full * 100 <= calls)?;
     let begun = Instant::now();
     for n in 0..50_u32 {
         // Nothing of it is on the board again after a reset, and small heaps hold but a few tasks at a time.
@@ -506,7 +518,7 @@ async fn a_thousand_calls_and_fifty_deployments_are_all_right(d: Device) -> Outc
     let now = d.session().repairs();
     println!(
         "{calls} calls with random arguments: {:.0} a second, {:.1} + {:.1} bytes each; 50 deployments in {:.1?}; \
-         refused {}, sent again {}, fetched again {}",
+         refused {}, sent again {}, fetched again {}, heap full {full}",
         calls as f64 / took.as_secs_f64(),
         used.bytes_out as f64 / calls as f64,
         used.bytes_in as f64 / calls as f64,
