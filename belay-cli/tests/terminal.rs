@@ -42,7 +42,8 @@ impl Session {
         let end = || Stdio::from(File::options().read(true).write(true).open(&path).expect("it can be opened"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_belay"));
         command.args(arguments).stdin(end()).stdout(end()).stderr(end());
-        for unset in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "BELAY_QUIET", "BELAY_PORT"] {
+        // In CI even a terminal that says it knows no colours is given them.
+        for unset in ["CI", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "BELAY_QUIET", "BELAY_PORT"] {
             command.env_remove(unset);
         }
         let child = command.env("TERM", "xterm-256color").envs(environment.iter().copied()).spawn().expect("it starts");
