@@ -144,7 +144,7 @@ impl Actor {
                 return Err(Fault::Gone);
             }
             // The greeting that comes with it proves that nothing of the attempt is still on its way.
-            match self.resync(until.max(Instant::now() + self.limits.recover)).await? {
+            match self.resync_or_forget(until).await? {
                 Status::Present(present) => self.adopt(*present),
                 Status::Absent => {
                     self.epoch = None;
@@ -370,12 +370,22 @@ impl Actor {
         attempt.ping = Some(id);
     }
 
+    /// A resync after which the board's count is known, or the epoch is not: a count of before would give the next
+    /// request the number, and with it the reply, of one that ran unheard.
+    async fn resync_or_forget(&mut self, until: Instant) -> Result<Status, Fault> {
+        let outcome = self.resync(until.max(Instant::now() + self.limits.recover)).await;
+        if outcome.is_err() {
+            self.epoch = None;
+        }
+        Ok(outcome?)
+    }
+
     /// Whether a request that did not answer has run, as the agent counts.
     async fn fate(&mut self, attempt: Attempt, what: &str, until: Instant) -> Result<Fate, Fault> {
-        match self.resync(until.max(Instant::now() + self.limits.recover)).await? {
+        match self.resync_or_forget(until).await? {
             Status::Present(present) => {
                 let same = self.epoch.as_ref().is_some_and(|epoch| epoch.token() == present.epoch);
-                let ran = present.calls >= attempt.n;
+                let ran = present.calls >= attempt.n && !attempt.refused;
                 self.adopt(*present);
                 if !same {
                     return Err(self.unknown(what, "the board was reset").into());
