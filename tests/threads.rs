@@ -135,19 +135,36 @@ async fn threads_on_a_verified_line() {
     everything(Trust::Verified).await;
 }
 
+/// Long replies beside a thread that prints. `None`: there is no such port.
+async fn beside_a_printing_thread(trust: Trust) -> Option<Result<()>> {
+    let board = unix_port(trust).await?;
+    let mut output = board.session().output();
+    let calls = async {
+        let thread = board.chatters("<chatter>").await?;
+        for n in (0..20).map(|n| n * n * 5) {
+            let blob = board.blob(n).await?;
+            assert!(blob.len() == n as usize && blob.iter().all(|&byte| byte == n as u8), "{n}: {} bytes", blob.len());
+        }
+        thread.stop().await
+    };
+    if let Err(error) = calls.await {
+        return Some(Err(error));
+    }
+    let printed = tokio::time::timeout(Duration::from_secs(5), output.next()).await;
+    assert!(matches!(printed, Ok(Some(_))), "{printed:?}");
+    Some(Ok(()))
+}
+
 #[tokio::test]
 async fn what_threads_print_never_gets_into_a_reply() {
     for trust in [Trust::Trusted, Trust::Verified] {
-        let Some(board) = unix_port(trust).await else { return };
-        let mut output = board.session().output();
-        let thread = board.chatters("<chatter>").await.unwrap();
-        // Its threads run without a lock, and it does not live through many megabytes of this.
-        for n in (0..20).map(|n| n * n * 5) {
-            let blob = board.blob(n).await.unwrap();
-            assert!(blob.len() == n as usize && blob.iter().all(|&byte| byte == n as u8), "{n}: {} bytes", blob.len());
+        // The port's threads run without a lock, and now and then its interpreter hangs or dies of that. Whatever it
+        // does, no reply may be wrong; and of three interpreters one lives to the end.
+        let mut left = 3;
+        while let Some(Err(error)) = beside_a_printing_thread(trust).await {
+            left -= 1;
+            assert!(left > 0, "three interpreters in a row did not live: {error}");
+            println!("an interpreter did not live to the end: {error}");
         }
-        thread.stop().await.unwrap();
-        let printed = tokio::time::timeout(Duration::from_secs(5), output.next()).await;
-        assert!(matches!(printed, Ok(Some(_))), "{printed:?}");
     }
 }
