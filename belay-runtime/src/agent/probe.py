@@ -12,13 +12,11 @@ print(~-@NONCE@,'<@MARK@:',end='')
 # Whether sixteen short literals leave more behind them than long ones. At this level: there are but six frames; with
 # names that exist, or the namespace may grow in between; and after some that count for nothing, because the first of
 # all allocate what the others use.
-g=i=m=n=0
-for i in range(16):t('b"%012d"'%i)
-n=f()
-for i in range(16):t('b"%012d"'%i)
-m=f()
-for i in range(16):t('b"%010d"'%i)
-i=m-f()-n+m
+g=i=m=n=s=0
+for s in'%012d','%012d','%010d':
+ m=n;n=f()
+ for i in range(16):t('b"'+s%i+'"')
+i=n-f()-m+n
 for s in(@MODULES@'@DECIMALS@','__import__("array")and sys.print_exception and __import__("io").StringIO','__import__("struct")','i>64','b"".decode()==""',b'len(b"\x80\xff\xc3")==3 and len("\xc3\xa4")==1','__import__("_thread")','compile'):g+=g+(t(s)!=0)
 i=sys.implementation
 n=f()
