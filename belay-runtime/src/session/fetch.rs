@@ -13,7 +13,6 @@ use super::{
 };
 use crate::{
     codec::{msgpack::Limits, reply},
-    error::Error,
     repl::payload,
 };
 
@@ -64,7 +63,6 @@ impl Actor {
     }
 
     fn damaged(&self, what: &str) -> Fault {
-        let reason = "it ran, and its reply could not be fetched from the board".to_owned();
-        Error::OutcomeUnknown { task: what.to_owned(), port: self.shared.port().to_owned(), reason }.into()
+        self.unknown(what, "it ran, and its reply could not be fetched from the board").into()
     }
 }

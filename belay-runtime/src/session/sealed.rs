@@ -454,7 +454,7 @@ impl Actor {
         Error::Protocol { port: self.shared.port.clone(), reason }.into()
     }
 
-    fn unknown(&self, what: &str, reason: &str) -> Error {
+    pub(super) fn unknown(&self, what: &str, reason: &str) -> Error {
         Error::OutcomeUnknown { task: what.to_owned(), port: self.shared.port.clone(), reason: reason.to_owned() }
     }
 }
