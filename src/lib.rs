@@ -78,7 +78,7 @@
 pub use belay_macros::{device, setup, task, teardown, thread};
 pub use belay_runtime::{
     AfterTimeout, Builder, Call, CallKind, Capabilities, CtrlC, Device, Error, Event, Events, Exception, Exclusive,
-    Executor, Frame, Learned, Line, Manager, ManagerEvent, ManagerEvents, Namespace, Object, Output, Preset, Printed,
+    Executor, Frame, Holding, HoldingKind, Learned, Line, Manager, ManagerEvent, ManagerEvents, Object, Output, Preset, Printed,
     Profile, Progress, Repairs, Reply, Reset, Result, Session, Source, State, Statistics, Step, Streaming, Thread,
     Traffic, Transfer, Trust, WayOut, blocking, codec, layers,
 };

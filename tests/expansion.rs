@@ -43,16 +43,20 @@ mod recorder {
             }
         }
 
-        pub fn decode<R: From<Call>>(call: Call) -> R {
+        pub fn returns<R: From<Call>>() -> fn(Call) -> R {
+            R::from
+        }
+
+        pub fn item<R: From<Call>>(call: Call) -> R {
             R::from(call)
         }
 
         pub fn call<R: Send>(
             _: &Device,
             Args(call): Args,
-            decode: fn(Call) -> R,
+            returns: fn(Call) -> R,
         ) -> impl Future<Output = R> + Send + use<R> {
-            std::future::ready(decode(call))
+            std::future::ready(returns(call))
         }
 
         pub struct Streaming<R>(pub R);
@@ -61,8 +65,8 @@ mod recorder {
             type Item = R;
         }
 
-        pub fn stream<R>(_: &Device, Args(call): Args, decode: fn(Call) -> R) -> Streaming<R> {
-            Streaming(decode(call))
+        pub fn stream<R>(_: &Device, Args(call): Args, item: fn(Call) -> R) -> Streaming<R> {
+            Streaming(item(call))
         }
 
         pub fn thread(_: &Device, Args(call): Args) -> impl Future<Output = Call> + Send {

@@ -12,7 +12,7 @@ use std::{
 };
 
 use belay::{
-    __private::{Args, Kind, Origin, Scope, Task, call, decode},
+    __private::{Args, Kind, Origin, Scope, Task, call, returns},
     Device, Error, Result, Trust,
 };
 use belay_sim::{Board, Options};
@@ -119,7 +119,7 @@ async fn bump(device: &Device, task: &'static Task, k: u32, context: &str) -> Re
     let mut args = Args::new(task);
     args.push(&k);
     let begun = Instant::now();
-    let outcome = call(&device.with_timeout(LIMIT), args, decode).await;
+    let outcome = call(&device.with_timeout(LIMIT), args, returns()).await;
     // The first call deploys, which has a deadline of its own.
     let most = if k == 1 { LIMIT * 3 } else { LIMIT.mul_f32(1.2) + Duration::from_millis(100) };
     assert!(begun.elapsed() < most, "{context}: call {k} took {:?}: {outcome:?}", begun.elapsed());

@@ -8,7 +8,7 @@ use std::{
 };
 
 use belay_runtime::{
-    __private::{Args, Kind, Origin, Scope, Task, call, decode},
+    __private::{Args, Kind, Origin, Scope, Task, call, returns},
     Device, Result,
 };
 use belay_sim::{Board, Line, LineOptions, Options};
@@ -41,7 +41,7 @@ const SERVICE: Duration = Duration::from_micros(100);
 async fn read_temp(device: &Device) -> f64 {
     let mut args = Args::new(&READ_TEMP);
     args.push(&26);
-    call(device, args, decode::<Result<f64>>).await.expect("an answer")
+    call(device, args, returns::<Result<f64>>()).await.expect("an answer")
 }
 
 /// A board that is played: it answers greetings as a real one with the task did, and each call with 52.5.

@@ -3,7 +3,7 @@
 //! Arguments go in one by one, so that a type that cannot be sent is underlined where it stands; the result type comes
 //! out of the signature. Everything else is untyped and stands in the session.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -12,6 +12,7 @@ use crate::{
     device::Device,
     error::{Error, Result},
     exception::Exception,
+    object::Kept,
     task::Task,
 };
 
@@ -27,34 +28,93 @@ pub trait Argument: Serialize {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + ?Sized> Argument for T {}
 
-/// The result of a task: `belay::Result<T>` with a `T` that implements [`serde::Deserialize`] and borrows nothing.
+/// The result of a task: `belay::Result<T>` with a `T` that implements [`serde::Deserialize`] and borrows nothing, or
+/// `belay::Result<Object>`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the result of a task",
     label = "a task returns `belay::Result<T>`, and `T` is read from the board's reply",
-    note = "results of tasks implement `serde::Deserialize` and own their data: add `#[derive(serde::Deserialize)]` to the type inside"
+    note = "results of tasks implement `serde::Deserialize` and own their data: add `#[derive(serde::Deserialize)]` to the type inside",
+    note = "what cannot be sent stays on the board as a `Result<belay::Object>`, alone and not inside of another type"
 )]
 pub trait Returns {
+    /// What the body gives back stays on the board.
+    #[doc(hidden)]
+    const STAYS: bool;
     #[doc(hidden)]
     fn from_call(outcome: Outcome) -> Self;
 }
 
-/// What came of a call: the task and the board's reply to it.
-pub type Outcome = Result<(&'static Task, Vec<u8>)>;
+/// An item of a stream: `belay::Result<T>` with a `T` that implements [`serde::Deserialize`] and borrows nothing.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an item of a stream",
+    label = "the items are `belay::Result<T>`, and `T` is read from the board's reply",
+    note = "items of streams implement `serde::Deserialize` and own their data: add `#[derive(serde::Deserialize)]` to the type inside"
+)]
+pub trait Item {
+    #[doc(hidden)]
+    fn from_item(outcome: Outcome) -> Self;
+}
+
+/// What came of a call.
+pub type Outcome = Result<Answer>;
+
+/// The board's answer to a call.
+#[derive(Debug)]
+pub struct Answer {
+    pub(crate) task: &'static Task,
+    pub(crate) payload: Vec<u8>,
+    /// The way to what stays on the board.
+    pub(crate) kept: Option<Kept>,
+}
+
+impl Answer {
+    /// A value, or an exception.
+    pub(crate) fn value(task: &'static Task, payload: Vec<u8>) -> Self {
+        Self { task, payload, kept: None }
+    }
+}
 
 #[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned> Returns for Result<T> {
+    const STAYS: bool = false;
+
     fn from_call(outcome: Outcome) -> Self {
-        let (task, payload) = outcome?;
+        Self::from_item(outcome)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned> Item for Result<T> {
+    fn from_item(outcome: Outcome) -> Self {
+        let Answer { task, payload, .. } = outcome?;
         check(task.name, &payload, Some(task))?;
         reply::decode(&payload)
             .map_err(|source| Error::WrongType { task: task.name.to_owned(), source: Box::new(source) })
     }
 }
 
-/// The outcome of a call as the task's result. The bound stands here and not on [`call`], because the future of `call`
-/// would carry it, and the compiler would report a result that cannot be read twice.
-pub fn decode<R: Returns>(outcome: Outcome) -> R {
-    R::from_call(outcome)
+/// How the outcome of a call becomes a task's result.
+pub struct Returning<R> {
+    stays: bool,
+    read: fn(Outcome) -> R,
+}
+
+impl<R> fmt::Debug for Returning<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Returning").field("stays", &self.stays).finish_non_exhaustive()
+    }
+}
+
+/// How the outcome of a call becomes an `R`. The bound stands here and not on [`call`], because the future of `call` would
+/// carry it, and the compiler would report a result that cannot be read twice.
+#[must_use]
+pub fn returns<R: Returns>() -> Returning<R> {
+    Returning { stays: R::STAYS, read: R::from_call }
+}
+
+/// The outcome of a call as an item of a stream.
+pub fn item<R: Item>(outcome: Outcome) -> R {
+    R::from_item(outcome)
 }
 
 /// An exception in a reply as an error.
@@ -97,13 +157,19 @@ impl Args {
 }
 
 /// Calls a task. Nothing happens before the future is polled.
-pub fn call<R>(device: &Device, args: Args, decode: fn(Outcome) -> R) -> impl Future<Output = R> + Send + use<R> {
+pub fn call<R>(device: &Device, args: Args, returning: Returning<R>) -> impl Future<Output = R> + Send + use<R> {
     let device = device.clone();
     async move {
         let Args { task, values, error } = args;
-        decode(match error {
+        let Returning { stays, read } = returning;
+        read(match error {
             Some(error) => Err(error),
-            None => device.call(task, Arc::new(values)).await.map(|payload| (task, payload)),
+            None if stays => {
+                // In a box: the future of every call would have room for it.
+                let kept = Box::pin(Kept::call(&device, task, values)).await;
+                kept.map(|(payload, kept)| Answer { task, payload, kept: Some(kept) })
+            }
+            None => device.call(task, Arc::new(values)).await.map(|payload| Answer::value(task, payload)),
         })
     }
 }

@@ -126,6 +126,15 @@ pub enum Error {
         /// The spec as it was given.
         port: String,
     },
+    /// The program has let go of what the call is about with [`Session::release`](crate::Session::release). Nothing was
+    /// sent.
+    #[error("{what} on {port} has been released. Open or make it again")]
+    Released {
+        /// The task that made it, or what it is.
+        what: String,
+        /// The spec as it was given.
+        port: String,
+    },
     /// A setup that has parameters was not called, and the task needs it. Nothing was sent.
     #[error("{task} needs what {setup} sets up: call {setup}({params}) once before it")]
     SetupMissing {
@@ -186,6 +195,8 @@ pub enum AfterTimeout {
     Stopped,
     /// The board has been interrupted; it has not yet shown that it stopped.
     Interrupting,
+    /// A thread was told to stop, and has not come to a `yield` yet. It stops when it does.
+    Running,
     /// A layer gave up on the call, or the service that stands for a board did not answer. A session takes such a call
     /// back, and interrupts the board if it had begun.
     TakenBack,
@@ -200,6 +211,7 @@ impl AfterTimeout {
             Self::Sent => " (it was sent and had not begun)",
             Self::Stopped => " (the board was interrupted)",
             Self::Interrupting => " (the board was interrupted and has not answered yet)",
+            Self::Running => " (it stops at its next `yield`, and has not come to one yet)",
             Self::TakenBack => " (the call was taken back; what had begun is interrupted)",
         }
     }
@@ -221,9 +233,11 @@ impl Error {
             Self::Busy { .. } | Self::Unresponsive { .. } => true,
             Self::TimedOut { board, .. } => match board {
                 AfterTimeout::NotSent | AfterTimeout::Away | AfterTimeout::Deaf => true,
-                AfterTimeout::Sent | AfterTimeout::Stopped | AfterTimeout::Interrupting | AfterTimeout::TakenBack => {
-                    false
-                }
+                AfterTimeout::Sent
+                | AfterTimeout::Stopped
+                | AfterTimeout::Interrupting
+                | AfterTimeout::Running
+                | AfterTimeout::TakenBack => false,
             },
             // It may have run.
             Self::OutcomeUnknown { .. } | Self::Protocol { .. } | Self::Cancelled { .. } | Self::Layer { .. } => false,
@@ -235,6 +249,7 @@ impl Error {
             | Self::Argument { .. }
             | Self::File { .. }
             | Self::Gone { .. }
+            | Self::Released { .. }
             | Self::SetupMissing { .. }
             | Self::Unsupported { .. }
             | Self::Closed { .. } => false,
@@ -263,6 +278,7 @@ mod tests {
             timed_out(AfterTimeout::Sent),
             timed_out(AfterTimeout::Stopped),
             timed_out(AfterTimeout::Interrupting),
+            timed_out(AfterTimeout::Running),
             timed_out(AfterTimeout::TakenBack),
             Error::Open { port: port(), reason: reason(), source: None },
             Error::Lost { port: port(), reason: reason(), source: None },
@@ -275,6 +291,7 @@ mod tests {
                 source: Arc::from(Box::<dyn std::error::Error + Send + Sync>::from("broken")),
             },
             Error::Gone { what: task(), port: port() },
+            Error::Released { what: task(), port: port() },
             Error::SetupMissing { task: task(), setup: task(), params: String::new() },
             Error::Unsupported { what: task(), reason: reason() },
             Error::Closed { port: port() },

@@ -56,7 +56,9 @@ pub use output::{Output, Printed};
 pub use preset::Preset;
 pub use progress::{Progress, Transfer};
 pub use repl::Way as WayOut;
-pub use session::{Event, Events, Exclusive, Namespace, Repairs, Session, State, Statistics, Traffic};
+pub use session::{
+    Event, Events, Exclusive, Holding, HoldingKind, Repairs, Session, State, Statistics, Traffic,
+};
 pub use stream::Streaming;
 pub use thread::Thread;
 pub use transport::{Line, Trust};
@@ -65,7 +67,7 @@ pub use transport::{Line, Trust};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::{
-        call::{Args, Argument, Outcome, Returns, call, decode},
+        call::{Answer, Args, Argument, Item, Outcome, Returning, Returns, call, item, returns},
         stream::{Streaming, stream},
         task::{Kind, Origin, Scope, Task},
         thread::thread,

@@ -5,24 +5,59 @@ use std::{fmt, sync::Arc};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    agent::library::OBJ,
-    call::check,
+    agent::library::{KEEP, OBJ},
+    call::{Answer, Outcome, Returns, check},
     codec::{EncodeError, args::Args, reply},
+    device::Device,
     error::{Error, Result},
     executor::{Call, Held, Via, Work},
-    session::{ADHOC, Session, scope_key},
-    task::Scope,
+    session::{ADHOC, HoldingKind, Session, scope_key},
+    task::{Scope, Task},
 };
 
 /// A Python object that stays on the board.
 ///
-/// It is bound to one boot of the board: after a reset it is [`Error::Gone`]. It is freed with the next call after it is
-/// dropped.
+/// A task that returns `Result<Object>` keeps what its body gives back; so does [`Session::object`] with what an
+/// expression gives. It is bound to one boot of the board: after a reset it is [`Error::Gone`]. It is freed with the next
+/// call after it is dropped.
 pub struct Object {
     session: Session,
     held: Arc<Held>,
     /// How it came to be, for messages.
     name: String,
+}
+
+/// What a task gave back, where it is kept on the board.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    session: Session,
+    held: Arc<Held>,
+}
+
+impl Kept {
+    /// Calls a task and has the board keep what it gives back. Gives the board's answer, and the way to what is kept.
+    pub(crate) async fn call(device: &Device, task: &'static Task, args: Args) -> Result<(Vec<u8>, Self)> {
+        let session = device.session().clone();
+        let held = Arc::new(Held::new(session.held(), HoldingKind::Object, task.name));
+        let via = Via { function: &KEEP, held: Arc::clone(&held), makes: true };
+        let payload = device.submit(Call::new(Work::Task { task, args: Arc::new(args), via: Some(via) })).await?;
+        Ok((payload, Self { session, held }))
+    }
+}
+
+/// A task whose result stays on the board: the handle is what the program gets.
+impl Returns for Result<Object> {
+    const STAYS: bool = true;
+
+    fn from_call(outcome: Outcome) -> Self {
+        let Answer { task, payload, kept } = outcome?;
+        check(task.name, &payload, Some(task))?;
+        let Some(Kept { session, held }) = kept else {
+            let reason = "a stream gives values, and no objects that stay on the board".to_owned();
+            return Err(Error::Unsupported { what: format!("an object from {}", task.name), reason });
+        };
+        Ok(Object { session, held, name: task.name.to_owned() })
+    }
 }
 
 impl fmt::Debug for Object {
@@ -59,7 +94,7 @@ impl Session {
 
     async fn make(&self, expression: &str, scope: &'static Scope) -> Result<Object> {
         let expression = expression.trim();
-        let held = Arc::new(Held::new(self.held()));
+        let held = Arc::new(Held::new(self.held(), HoldingKind::Object, expression));
         let object = Object { session: self.clone(), held, name: expression.to_owned() };
         object.send(&object.name, true, |args| write(args, 0, Op::Make, expression, &scope_key(scope))).await?;
         Ok(object)
@@ -144,9 +179,10 @@ impl Object {
     }
 
     async fn kept(&self, op: Op, name: impl Serialize, rest: &impl Serialize, step: &str) -> Result<Self> {
-        let held = Arc::new(Held::new(self.session.held()));
+        let made = format!("{}.{step}", self.name);
+        let held = Arc::new(Held::new(self.session.held(), HoldingKind::Object, &made));
         held.is_made_with(&self.held);
-        let made = Self { session: self.session.clone(), held, name: format!("{}.{step}", self.name) };
+        let made = Self { session: self.session.clone(), held, name: made };
         self.send(&made.name, false, |args| write(args, made.held.key(), op, &name, rest)).await?;
         Ok(made)
     }

@@ -15,11 +15,12 @@ use futures_core::Stream;
 
 use crate::{
     agent::library::PULL,
-    call::{Args, Outcome, check},
+    call::{Answer, Args, Outcome, check},
     codec::{args, items},
     device::Device,
     error::{AfterTimeout, Error, Result},
     executor::{Call, Held, Via, Work},
+    session::HoldingKind,
     task::Task,
 };
 
@@ -86,7 +87,7 @@ impl<R> Stream for Streaming<R> {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<R>> {
         loop {
             if let Some(item) = self.items.pop_front() {
-                return Poll::Ready(Some((self.decode)(Ok((self.task, item)))));
+                return Poll::Ready(Some((self.decode)(Ok(Answer::value(self.task, item)))));
             }
             let state = std::mem::replace(&mut self.state, State::Ended);
             self.state = match state {
@@ -138,7 +139,7 @@ struct Pull {
 impl Pull {
     /// Makes the generator and asks for its first item.
     async fn open(device: Device, task: &'static Task, args: args::Args) -> Pulled {
-        let held = Arc::new(Held::new(device.session().held()));
+        let held = Arc::new(Held::new(device.session().held(), HoldingKind::Stream, task.name));
         let mut pull = Self { device, task, held, count: 1, room: BATCH_BYTES };
         let outcome = pull.ask(args, true).await;
         if let Some(capabilities) = pull.device.session().capabilities() {

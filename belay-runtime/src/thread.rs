@@ -2,13 +2,16 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use tokio::time::{Instant, sleep_until};
+
 use crate::{
     agent::library::THREAD,
     call::{Args, check},
     codec::{args, reply},
     device::Device,
-    error::{Error, Result},
+    error::{AfterTimeout, Error, Result},
     executor::{Call, Held, Via, Work},
+    session::HoldingKind,
     task::Task,
 };
 
@@ -19,7 +22,8 @@ const LATER: Duration = Duration::from_millis(100);
 /// A thread on a board: it runs from `yield` to `yield` until it ends or is stopped.
 ///
 /// It is bound to one boot of the board: after a reset it is [`Error::Gone`]. Dropping the handle leaves the thread
-/// running, as dropping one of [`std::thread`] does.
+/// running, as dropping one of [`std::thread`] does: [`Session::release`](crate::Session::release) stops it then, and
+/// [`Session::close`](crate::Session::close) stops all threads.
 #[must_use = "a thread without its handle cannot be stopped"]
 pub struct Thread {
     device: Device,
@@ -35,7 +39,7 @@ impl fmt::Debug for Thread {
 
 /// What is asked of a thread.
 #[derive(Clone, Copy)]
-enum Ask {
+pub(crate) enum Ask {
     /// Whether it runs.
     Alive,
     /// To stop at its next `yield`.
@@ -57,10 +61,17 @@ pub fn thread(device: &Device, args: Args) -> impl Future<Output = Result<Thread
                           `machine.Timer`, may do instead";
             return Err(Error::Unsupported { what: format!("the thread {}", task.name), reason: reason.to_owned() });
         }
-        let held = Arc::new(Held::new(device.session().held()));
+        let table = device.session().held();
+        // Those that nobody waits for have nobody else to see that they have ended.
+        for held in table.detached() {
+            let detached = Thread { device: device.clone(), task, held: Arc::new(held) };
+            // What is wrong with the board, the new one will find out.
+            let _ = detached.is_alive().await;
+        }
+        let held = Arc::new(Held::new(table, HoldingKind::Thread, task.name));
         let thread = Thread { device, task, held };
         thread.ask(values, true).await?;
-        thread.held.is_detached(true);
+        thread.held.stays(true);
         Ok(thread)
     }
 }
@@ -77,23 +88,47 @@ impl Thread {
     /// Has it stop at its next `yield`, and waits until it has. Its `finally` blocks run.
     ///
     /// # Errors
-    /// [`Error::Exception`] with what it raised, before or while it stopped; otherwise as [`is_alive`](Self::is_alive).
+    /// [`Error::Exception`] with what it raised, before or while it stopped. [`Error::TimedOut`] if it has not stopped
+    /// within the timeout of the task or of the handle that it was started with: it still stops at its next `yield`.
+    /// Otherwise as [`is_alive`](Self::is_alive).
     pub async fn stop(&self) -> Result<()> {
+        let (call, deadline) = self.device.session().made(self.call(args::Args::new(), false));
         self.is(Ask::Stop).await?;
-        self.join().await
+        if self.ends_by(Some(deadline)).await? {
+            return Ok(());
+        }
+        Err(call.timed_out(self.device.session().port(), AfterTimeout::Running))
     }
 
-    /// Waits until it has ended. The board is asked for it now and then, and other calls run between.
+    /// Waits until it has ended, however long that takes. The board is asked for it now and then, and other calls run
+    /// between.
     ///
     /// # Errors
     /// [`Error::Exception`] with what ended it; otherwise as [`is_alive`](Self::is_alive).
     pub async fn join(&self) -> Result<()> {
+        self.ends_by(None).await.map(drop)
+    }
+
+    /// Waits until it has ended; false if it has not until then.
+    async fn ends_by(&self, deadline: Option<Instant>) -> Result<bool> {
         let mut pause = SOON;
-        while self.is(Ask::End).await? {
-            tokio::time::sleep(pause).await;
+        loop {
+            match self.is(Ask::End).await {
+                Ok(false) => return Ok(true),
+                // A question that is under way is waited for: giving up on it would interrupt the board.
+                Ok(true) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => return Ok(false),
+                Ok(true) => {}
+                Err(error @ Error::Exception { .. }) => {
+                    // What the board raised may be the thread's or its own.
+                    let _ = self.is(Ask::Alive).await;
+                    return Err(error);
+                }
+                Err(error) => return Err(error),
+            }
+            let again = Instant::now() + pause;
+            sleep_until(deadline.map_or(again, |deadline| again.min(deadline))).await;
             pause = (pause * 2).min(LATER);
         }
-        Ok(())
     }
 
     async fn is(&self, what: Ask) -> Result<bool> {
@@ -106,15 +141,19 @@ impl Thread {
         let alive: u8 =
             reply::decode(&payload).map_err(|source| Error::WrongType { task, source: Box::new(source) })?;
         if alive == 0 {
-            self.held.is_detached(false);
+            self.held.stays(false);
         }
         Ok(alive == 1)
     }
 
+    fn call(&self, args: args::Args, makes: bool) -> Call {
+        let via = Via { function: &THREAD, held: Arc::clone(&self.held), makes };
+        Call::new(Work::Task { task: self.task, args: Arc::new(args), via: Some(via) })
+    }
+
     async fn ask(&self, args: args::Args, makes: bool) -> Result<Vec<u8>> {
         let task = self.task;
-        let via = Via { function: &THREAD, held: Arc::clone(&self.held), makes };
-        let payload = self.device.submit(Call::new(Work::Task { task, args: Arc::new(args), via: Some(via) })).await?;
+        let payload = self.device.submit(self.call(args, makes)).await?;
         check(task.name, &payload, Some(task))?;
         Ok(payload)
     }

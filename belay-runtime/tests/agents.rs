@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use belay_runtime::{
-    __private::{Args, Argument, Kind, Origin, Scope, Task, call, decode},
+    __private::{Args, Argument, Kind, Origin, Scope, Task, call, returns},
     Device, Error, Exception, Result, Trust,
 };
 use belay_sim::{Board, Options, RawPaste};
@@ -42,13 +42,13 @@ static NAMES: Task = task(
 static FREE: Task = task("free", &[], "def free():\n import gc\n gc.collect()\n return gc.mem_free()", 8);
 
 async fn plain<R: DeserializeOwned>(device: &Device, task: &'static Task) -> Result<R> {
-    call(device, Args::new(task), decode).await
+    call(device, Args::new(task), returns()).await
 }
 
 async fn with<R: DeserializeOwned>(device: &Device, task: &'static Task, arg: impl Argument) -> Result<R> {
     let mut args = Args::new(task);
     args.push(&arg);
-    call(device, args, decode).await
+    call(device, args, returns()).await
 }
 
 fn exception<T: std::fmt::Debug>(outcome: Result<T>) -> Box<Exception> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use belay_runtime::{
-    __private::{Args, Argument, Kind, Origin, Scope, Streaming, Task, call, decode, stream},
+    __private::{Args, Argument, Kind, Origin, Scope, Streaming, Task, call, item, returns, stream},
     Device, Error, Result, Trust,
 };
 use belay_sim::{Board, Options, RawPaste};
@@ -57,11 +57,11 @@ fn args(task: &'static Task, arg: impl Argument) -> Args {
 }
 
 async fn ask<R: DeserializeOwned>(device: &Device, task: &'static Task, arg: impl Argument) -> Result<R> {
-    call(device, args(task, arg), decode::<Result<R>>).await
+    call(device, args(task, arg), returns::<Result<R>>()).await
 }
 
 fn open<R: DeserializeOwned>(device: &Device, task: &'static Task, arg: impl Argument) -> Streaming<Result<R>> {
-    stream(device, args(task, arg), decode::<Result<R>>)
+    stream(device, args(task, arg), item::<Result<R>>)
 }
 
 async fn all<R>(mut stream: Streaming<Result<R>>) -> Vec<Result<R>> {

@@ -218,11 +218,11 @@ pub(crate) fn call(krate: &Path, function: &Function, task: &Ident) -> TokenStre
         Kind::Thread => quote!(thread(#board, #args)),
         Kind::Stream => {
             let item = stream_item(&function.sig);
-            quote!(stream(#board, #args, #krate::__private::decode::<#item>))
+            quote!(stream(#board, #args, #krate::__private::item::<#item>))
         }
         Kind::Task | Kind::Setup | Kind::Teardown => {
             let output = output(&function.sig);
-            quote!(call(#board, #args, #krate::__private::decode::<#output>))
+            quote!(call(#board, #args, #krate::__private::returns::<#output>()))
         }
     };
     // The compiler's own warning, with its own ways to silence it.

@@ -4,9 +4,9 @@ use std::{any::Any, borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::Held;
+use super::{Freeing, Held};
 use crate::{
-    agent::library::{Function, OBJ, THREAD},
+    agent::library::{Function, KEEP, OBJ, THREAD},
     codec::args::{Args, LiteralOptions},
     error::{AfterTimeout, Error},
     task::{FNV_BASIS, Scope, Task, fnv1a},
@@ -47,6 +47,8 @@ pub(crate) enum Work {
     Release {
         scope: &'static Scope,
     },
+    /// Freeing what handles held.
+    Free(Arc<Freeing>),
     SoftReset,
     HardReset,
     /// Having the board for calls with this lease alone.
@@ -91,7 +93,7 @@ pub enum CallKind {
     Exec,
     /// Evaluating an expression.
     Eval,
-    /// Letting go of a namespace on the board.
+    /// Letting go of something on the board.
     Release,
     /// Resetting the interpreter.
     SoftReset,
@@ -123,13 +125,15 @@ impl Call {
             Work::Task { via: None, .. } => CallKind::Task,
             Work::Task { via: Some(via), .. } => match via {
                 Via { function, .. } if std::ptr::eq(*function, &THREAD) => CallKind::Thread,
-                Via { function, .. } if std::ptr::eq(*function, &OBJ) => CallKind::Object,
+                Via { function, .. } if std::ptr::eq(*function, &OBJ) || std::ptr::eq(*function, &KEEP) => {
+                    CallKind::Object
+                },
                 Via { makes: true, .. } => CallKind::Open,
                 Via { makes: false, .. } => CallKind::Pull,
             },
             Work::Exec { .. } => CallKind::Exec,
             Work::Eval { .. } => CallKind::Eval,
-            Work::Release { .. } => CallKind::Release,
+            Work::Release { .. } | Work::Free(_) => CallKind::Release,
             Work::SoftReset => CallKind::SoftReset,
             Work::HardReset => CallKind::HardReset,
             Work::Exclusive { .. } => CallKind::Exclusive,
@@ -143,7 +147,7 @@ impl Call {
             Work::Task { task, .. } => task.name,
             Work::Exec { .. } => "exec",
             Work::Eval { .. } => "eval",
-            Work::Release { .. } => "release",
+            Work::Release { .. } | Work::Free(_) => "release",
             Work::SoftReset => "soft reset",
             Work::HardReset => "hard reset",
             Work::Exclusive { .. } => "exclusive",
@@ -189,9 +193,12 @@ impl Call {
     #[must_use]
     pub fn is_idempotent(&self) -> bool {
         match &self.work {
-            // Asking a generator again would lose what it gave the first time.
-            Work::Task { task, via, .. } => task.idempotent && via.is_none(),
-            Work::Exec { .. } | Work::Eval { .. } | Work::Release { .. } => false,
+            // Asking a generator again would lose what it gave the first time; what is kept under a number can be put there
+            // again.
+            Work::Task { task, via, .. } => {
+                task.idempotent && via.as_ref().is_none_or(|via| std::ptr::eq(via.function, &KEEP))
+            }
+            Work::Exec { .. } | Work::Eval { .. } | Work::Release { .. } | Work::Free(_) => false,
             Work::SoftReset | Work::HardReset | Work::Exclusive { .. } => true,
         }
     }

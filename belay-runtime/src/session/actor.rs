@@ -217,7 +217,10 @@ impl Actor {
                     match command {
                         Some(Command::Call(job)) => self.queue_up(job),
                         Some(Command::Forget(id)) => self.forget(id),
-                        Some(Command::GiveBack(lease)) => self.queue.give_back(lease),
+                        Some(Command::GiveBack(lease)) => {
+                            self.queue.give_back(lease);
+                            self.shared.held.retry();
+                        }
                         Some(Command::Interrupt(done)) => self.ask_to_interrupt(done),
                         Some(Command::Close(done)) => self.ask_to_close(done),
                         None => self.ending = true,

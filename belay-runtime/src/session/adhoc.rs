@@ -95,16 +95,6 @@ impl Session {
         Err(Error::Unsupported { what: format!("the namespace `{name}`"), reason })
     }
 
-    /// Lets go of a trait's namespace, named as for [`Session::exec_in`]: runs its teardowns, and frees the memory that
-    /// its globals and tasks take on the board. With the next call of one of its tasks it is set up again.
-    ///
-    /// # Errors
-    /// Those of the first teardown that failed, though everything is freed; otherwise as [`Session::exec_in`].
-    pub async fn release(&self, namespace: &str) -> Result<()> {
-        let scope = self.namespace(namespace)?;
-        self.carry(Call::new(Work::Release { scope })).await.map(drop)
-    }
-
     /// Resets the interpreter (what Ctrl-D does). Tasks and setups come back by themselves with the next call.
     ///
     /// MicroPython's unix port exits instead; it is started anew if it was opened by a spec.
@@ -137,12 +127,14 @@ impl Session {
         answer.await.map_err(|_| self.shared.closed())?
     }
 
-    /// Ends the session for all its handles: waits for the calls that run, runs the teardowns of all traits that were
-    /// used in the reverse of that order, and leaves the board in the REPL for people. Calls that wait get
+    /// Ends the session for all its handles: waits for the calls that run, stops threads, closes generators, forgets
+    /// objects, runs the teardowns of all traits that were used in the reverse of that order, and leaves the board in
+    /// the REPL for people. Calls that wait get
     /// [`Error::Closed`], and so do all later ones. Closing what is closed is no error.
     ///
     /// # Errors
-    /// Those of the first teardown that failed. The session is closed nevertheless.
+    /// That of a thread that did not stop, or else of the first teardown that failed. All the rest is done, and the
+    /// session is closed nevertheless.
     pub async fn close(&self) -> Result<()> {
         if !self.shared.is_session() {
             self.shared.status.enter(super::State::Closed);

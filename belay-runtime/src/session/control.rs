@@ -152,8 +152,15 @@ impl Actor {
 
     /// Ends the session: the board runs what it is to run last, and is left in the REPL for people.
     pub(super) async fn close(mut self) {
-        let outcome = if self.asked.closes() { self.tear_down().await } else { Ok(()) };
+        let mut outcome = Ok(());
+        if self.asked.closes() {
+            // What threads and generators do at their end may need what teardowns put away.
+            outcome = self.let_everything_go().await;
+            outcome = outcome.and(self.tear_down().await);
+        }
         self.leave().await;
+        self.shared.held.enter(0);
+        self.shared.held_tasks.clear();
         // The port is free before anybody hears that it is.
         self.wire = None;
         self.shared.status.enter(State::Closed);

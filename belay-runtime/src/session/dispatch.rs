@@ -1,13 +1,11 @@
 //! From the queue to the board: which call goes next, and what has to be there before it.
 
-use std::sync::Arc;
-
 use tokio::time::Instant;
 
 use super::{
     actor::{Actor, Flying},
     epoch::scope_key,
-    job::Job,
+    holdings::NONE,
     sealed::Fault,
     status::Event,
 };
@@ -19,13 +17,10 @@ use crate::{
     codec::{args::Args, reply},
     error::{Error, Result},
     exception::Exception,
-    executor::{Call, Work},
+    executor::{Standing, Work},
     repl::{Lane, Request},
     task::{Kind, Scope, Task},
 };
-
-/// How many things on the board one call frees.
-const MOST_FREED: usize = 16;
 
 impl Actor {
     /// Hands over what can be handed over. A call stays in the queue until it is, so that it can be taken back.
@@ -63,6 +58,7 @@ impl Actor {
 
     /// The request that a call makes, once all that it needs is on the board. `None`: look again what comes next.
     async fn body(&mut self, id: u64, work: &Work) -> Option<Body> {
+        let lease = self.queue.get_mut(id)?.call.lease;
         let epoch = self.epoch.as_ref()?;
         let (scope, missing) = match work {
             Work::Task { task, args, .. } if matches!(task.kind, Kind::Setup | Kind::Teardown) => {
@@ -74,9 +70,18 @@ impl Actor {
                 return None;
             }
             Work::Task { task, args, via } => {
-                if via.as_ref().is_some_and(|via| !via.makes && !via.held.is_in(epoch.token())) {
-                    self.queue.take(id)?.gone(&self.shared.port);
-                    return None;
+                if let Some(via) = via {
+                    match via.held.standing(epoch.token()) {
+                        Standing::Released => {
+                            self.queue.take(id)?.released(&self.shared.port);
+                            return None;
+                        }
+                        Standing::Gone if !via.makes => {
+                            self.queue.take(id)?.gone(&self.shared.port);
+                            return None;
+                        }
+                        Standing::Gone | Standing::There => {}
+                    }
                 }
                 if let Some(setup) = self.uncalled(task) {
                     self.queue.take(id)?.answer(Err(Self::missing_setup(task, setup)));
@@ -86,7 +91,7 @@ impl Actor {
                     None => {
                         let body = epoch.call(task, args, via.as_ref());
                         if let Some(via) = via.as_ref().filter(|via| via.makes) {
-                            via.held.is_made(epoch.token());
+                            via.held.is_made(epoch.token(), lease);
                         }
                         self.note_scope(task.scope);
                         self.shared.held_tasks.note(task);
@@ -117,6 +122,21 @@ impl Actor {
                     self.release(id, scope).await;
                 }
                 return None;
+            }
+            Work::Free(freeing) => {
+                if freeing.epoch != epoch.token() {
+                    // A reset has done it.
+                    self.queue.take(id)?.answer(Ok(NONE.to_vec()));
+                    return None;
+                }
+                let free = epoch.form(&FREE);
+                let mut args = Args::new();
+                // Ints can always be written.
+                let _ = freeing.batch.ids.iter().try_for_each(|&id| args.push(&-i64::from(id)));
+                match epoch.call(free, &args, None) {
+                    Some(body) => return Some(body),
+                    None => (free.scope, Some(free)),
+                }
             }
             Work::SoftReset | Work::HardReset | Work::Exclusive { .. } => return None,
         };
@@ -156,24 +176,6 @@ impl Actor {
             && let Some(mut job) = self.queue.take(id)
         {
             job.answer(Err(error));
-        }
-    }
-
-    /// Puts a call at the head of the queue that frees what nobody holds any more. Nobody waits for it.
-    fn free_dropped(&mut self) {
-        let Some(epoch) = &self.epoch else { return };
-        let token = epoch.token();
-        let dropped = self.shared.held.take_dropped(token);
-        // What another process left can be reached by nobody.
-        let all = self.shared.held.enters(token) && epoch.holds_something();
-        for some in dropped.chunks(MOST_FREED).chain(all.then_some(&[][..])) {
-            let mut args = Args::new();
-            // Ints can always be written.
-            let written = some.iter().try_for_each(|&id| args.push(&-i64::from(id)));
-            let work = Work::Task { task: epoch.form(&FREE), args: Arc::new(args), via: None };
-            if written.is_ok() {
-                self.queue.put_back(Job::unwatched(self.next_id(), Call::new(work), self.limits.call));
-            }
         }
     }
 

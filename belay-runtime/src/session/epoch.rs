@@ -9,7 +9,7 @@ use super::adhoc::ADHOC;
 use crate::{
     agent::{
         self, Agent, Body, Capabilities, Present, Source,
-        library::{Function, GUARD, OBJ, PULL, PUT, THREAD},
+        library::{Function, GUARD, KEEP, OBJ, PULL, PUT, THREAD},
     },
     codec::args::Args,
     executor::Via,
@@ -77,7 +77,7 @@ impl Epoch {
 
     /// Whether handles may have left something here.
     pub(super) fn holds_something(&self) -> bool {
-        [&PULL, &OBJ].into_iter().any(|function| self.index(self.form(function)).is_some())
+        [&PULL, &OBJ, &KEEP, &THREAD].into_iter().any(|function| self.index(self.form(function)).is_some())
     }
 
     /// The form of a function of ours that suits the agent.

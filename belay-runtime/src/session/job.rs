@@ -6,7 +6,7 @@ use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
     error::{AfterTimeout, Error, Result},
-    executor::Call,
+    executor::{Call, Work},
 };
 
 /// One request on its way through the session.
@@ -49,6 +49,18 @@ impl Job {
     }
 
     pub(super) fn answer(&mut self, outcome: Result<Vec<u8>>) {
+        if let Work::Free(freeing) = &self.call.work {
+            match &outcome {
+                Ok(_) => freeing.is_done(),
+                Err(
+                    Error::TimedOut { .. }
+                    | Error::Cancelled { .. }
+                    | Error::OutcomeUnknown { .. }
+                    | Error::Lost { .. },
+                ) => {}
+                Err(_) => freeing.is_refused(),
+            }
+        }
         if let Some(reply) = self.reply.take() {
             // A caller that has gone needs no answer.
             let _: std::result::Result<(), _> = oneshot::Sender::send(reply, outcome);
@@ -69,6 +81,11 @@ impl Job {
     /// What it is about was on the board before the last reset.
     pub(super) fn gone(&mut self, port: &str) {
         self.answer(Err(Error::Gone { what: self.call.name().to_owned(), port: port.to_owned() }));
+    }
+
+    /// What it is about has been let go of.
+    pub(super) fn released(&mut self, port: &str) {
+        self.answer(Err(Error::Released { what: self.call.name().to_owned(), port: port.to_owned() }));
     }
 
     pub(super) fn unknown(&mut self, port: &str, reason: &str) {

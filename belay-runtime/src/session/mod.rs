@@ -8,10 +8,10 @@ mod dispatch;
 mod epoch;
 mod exclusive;
 mod fetch;
+mod holdings;
 mod install;
 mod job;
 mod modules;
-mod namespaces;
 mod owner;
 mod queue;
 mod reach;
@@ -28,12 +28,15 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::{
+    sync::{broadcast, mpsc, oneshot, watch},
+    time::Instant,
+};
 
 pub(crate) use adhoc::ADHOC;
 pub(crate) use epoch::scope_key;
 pub use exclusive::Exclusive;
-pub use namespaces::Namespace;
+pub use holdings::{Holding, HoldingKind};
 pub(crate) use owner::Owner;
 pub use status::{Event, Events, State, Statistics};
 pub use wire::{Repairs, Traffic};
@@ -109,7 +112,7 @@ pub(crate) struct Shared {
     commands: OnceLock<mpsc::WeakUnboundedSender<Command>>,
     /// The namespaces whose tasks have been called.
     scopes: Mutex<Vec<&'static Scope>>,
-    held_tasks: namespaces::Tasks,
+    held_tasks: holdings::Tasks,
     held: Arc<Table>,
 }
 
@@ -127,7 +130,7 @@ impl Shared {
             status: Status::new(),
             commands: OnceLock::new(),
             scopes: Mutex::default(),
-            held_tasks: namespaces::Tasks::default(),
+            held_tasks: holdings::Tasks::default(),
             held: Arc::new(Table::new(epoch::nonce())),
         }
     }
@@ -339,13 +342,6 @@ impl Session {
         self.shared.waiting()
     }
 
-    /// The namespaces on the board that this session has called tasks of since the last reset. See
-    /// [`Session::release`].
-    #[must_use]
-    pub fn namespaces(&self) -> Vec<Namespace> {
-        self.shared.held_tasks.namespaces()
-    }
-
     /// What happens to the session from now on. There may be any number of subscribers, as of [`Session::output`].
     #[must_use]
     pub fn events(&self) -> Events {
@@ -363,13 +359,19 @@ impl Session {
         &self.shared.held
     }
 
-    /// Hands a call over to whatever carries calls, and waits for what comes of it.
-    pub(crate) async fn carry(&self, call: Call) -> Result<Reply> {
+    /// A call as this handle makes it, with its deadline.
+    pub(crate) fn made(&self, call: Call) -> (Call, Instant) {
         let mut call = match &self.edit {
             Some(edit) => edit(call),
             None => call,
         };
         let deadline = call.due(self.limits.of(&call));
+        (call, deadline)
+    }
+
+    /// Hands a call over to whatever carries calls, and waits for what comes of it.
+    pub(crate) async fn carry(&self, call: Call) -> Result<Reply> {
+        let (call, deadline) = self.made(call);
         self.executor.carry(call, deadline).await
     }
 }

@@ -4,16 +4,13 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{actor::Actor, epoch::Epoch, sealed::Fault};
+use super::{actor::Actor, epoch::Epoch, holdings::NONE, sealed::Fault};
 use crate::{
     agent::{Body, library::PUT},
     codec::args::Args,
     error::{Error, Result},
     task::{Kind, Scope, Task},
 };
-
-/// MessagePack for None.
-const NONE: [u8; 1] = [0xc0];
 
 /// What a session knows of setups and teardowns, whatever boot of the board it meets.
 #[derive(Default)]
@@ -97,17 +94,23 @@ impl Actor {
 
     /// Runs a request that belongs to a setup or a teardown. If the board has been reset, there is no epoch afterwards.
     pub(super) async fn run_text(&mut self, module: &'static Task, body: Body) -> Result<()> {
+        self.answer_of(module, body).await.map(drop)
+    }
+
+    /// The answer to a request that is no call of a user's; `None` if the board has been reset, and there is no epoch
+    /// any more.
+    pub(super) async fn answer_of(&mut self, module: &'static Task, body: Body) -> Result<Option<Vec<u8>>> {
         let until = Instant::now() + module.timeout.unwrap_or(self.limits.deploy);
         let id = self.next_id();
         match self.request(id, body, module.name, until).await {
             Ok(payload) => {
                 self.note_interrupt(&payload);
-                crate::call::check(module.name, &payload, Some(module))
+                crate::call::check(module.name, &payload, Some(module)).map(|()| Some(payload))
             }
             Err(Fault::Error(error)) => Err(error),
             Err(Fault::Gone | Fault::Stopped) => {
                 self.epoch = None;
-                Ok(())
+                Ok(None)
             }
         }
     }

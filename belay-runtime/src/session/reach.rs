@@ -144,6 +144,7 @@ impl Actor {
             self.scopes.clear();
             self.shared.held_tasks.clear();
         }
+        self.shared.held.enter(token);
         if last.is_some_and(|last| last != token) {
             self.shared.status.resets.count();
             self.shared.status.tell(Event::Reset);

@@ -17,8 +17,9 @@
 //!   a list of its own, because some boards run two threads at the same time without a lock.
 //! - `obj(i, j, k, o, n, a)`: an attribute, a method's result, an item, of an object that is kept; or, to begin with, the
 //!   value of an expression. `k` is not 0: that is kept too, under `k`.
-//! - `free(*j)`: forgets what is kept, and closes generators, so that their `finally` blocks run; without arguments all
-//!   but threads.
+//! - `keep(i, j, *a)`: what the task `i` gives back is kept.
+//! - `free(*j)`: forgets what is kept, closes generators, so that their `finally` blocks run, and tells threads to stop;
+//!   without arguments all but threads that run.
 //!
 //! `guard` gives the frames of a trusted line the form that those of a verified line have, a check in the head, because
 //! what threads print may come in the middle of a frame. It is put on the board before the first thread.
@@ -41,6 +42,7 @@ pub(crate) static PUT: Function = [const { function("put", include_str!("put.py"
 pub(crate) static FREE: Function = [const { function("free", include_str!("free.py")) }; 2];
 
 pub(crate) static THREAD: Function = [const { function("thread", include_str!("thread.py")) }; 2];
+pub(crate) static KEEP: Function = [const { function("keep", "def keep(i,j,*a):S[j]=T[i](*a),") }; 2];
 pub(crate) static OBJ: Function = [const { function("obj", include_str!("obj.py")) }; 2];
 /// Named after the last function that it defines before it changes how frames are written.
 pub(crate) static GUARD: Task = function("c", include_str!("guard.py"));
