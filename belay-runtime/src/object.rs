@@ -22,7 +22,7 @@ use crate::{
 /// call after it is dropped.
 pub struct Object {
     session: Session,
-    held: Arc<Held>,
+    held: Held,
     /// How it came to be, for messages.
     name: String,
 }
@@ -31,15 +31,15 @@ pub struct Object {
 #[derive(Debug)]
 pub(crate) struct Kept {
     session: Session,
-    held: Arc<Held>,
+    held: Held,
 }
 
 impl Kept {
     /// Calls a task and has the board keep what it gives back. Gives the board's answer, and the way to what is kept.
     pub(crate) async fn call(device: &Device, task: &'static Task, args: Args) -> Result<(Vec<u8>, Self)> {
         let session = device.session().clone();
-        let held = Arc::new(Held::new(session.held(), HoldingKind::Object, task.name));
-        let via = Via { function: &KEEP, held: Arc::clone(&held), makes: true };
+        let held = Held::new(session.held(), HoldingKind::Object, task.name);
+        let via = Via::makes(&KEEP, &held);
         let payload = device.submit(Call::new(Work::Task { task, args: Arc::new(args), via: Some(via) })).await?;
         Ok((payload, Self { session, held }))
     }
@@ -94,9 +94,9 @@ impl Session {
 
     async fn make(&self, expression: &str, scope: &'static Scope) -> Result<Object> {
         let expression = expression.trim();
-        let held = Arc::new(Held::new(self.held(), HoldingKind::Object, expression));
+        let held = Held::new(self.held(), HoldingKind::Object, expression);
         let object = Object { session: self.clone(), held, name: expression.to_owned() };
-        object.send(&object.name, true, |args| write(args, 0, Op::Make, expression, &scope_key(scope))).await?;
+        object.send(&object.name, Via::makes(&OBJ, &object.held), |args| write(args, 0, Op::Make, expression, &scope_key(scope))).await?;
         Ok(object)
     }
 }
@@ -174,23 +174,23 @@ impl Object {
     }
 
     async fn value<T: DeserializeOwned>(&self, op: Op, name: impl Serialize, rest: &impl Serialize) -> Result<T> {
-        let payload = self.send(&self.name, false, |args| write(args, 0, op, &name, rest)).await?;
+        let payload = self.send(&self.name, Via::uses(&OBJ, &self.held), |args| write(args, 0, op, &name, rest)).await?;
         reply::decode(&payload).map_err(|source| Error::WrongType { task: self.name.clone(), source: Box::new(source) })
     }
 
     async fn kept(&self, op: Op, name: impl Serialize, rest: &impl Serialize, step: &str) -> Result<Self> {
         let made = format!("{}.{step}", self.name);
-        let held = Arc::new(Held::new(self.session.held(), HoldingKind::Object, &made));
-        held.is_made_with(&self.held);
+        let held = Held::new(self.session.held(), HoldingKind::Object, &made);
         let made = Self { session: self.session.clone(), held, name: made };
-        self.send(&made.name, false, |args| write(args, made.held.key(), op, &name, rest)).await?;
+        let via = Via { makes: Some(made.held.key()), ..Via::uses(&OBJ, &self.held) };
+        self.send(&made.name, via, |args| write(args, made.held.number(), op, &name, rest)).await?;
         Ok(made)
     }
 
     async fn send(
         &self,
         name: &str,
-        makes: bool,
+        via: Via,
         write: impl FnOnce(&mut Args) -> Result<(), EncodeError>,
     ) -> Result<Vec<u8>> {
         let mut args = Args::new();
@@ -199,7 +199,6 @@ impl Object {
             param: "arguments".to_owned(),
             source: Box::new(source),
         })?;
-        let via = Via { function: &OBJ, held: Arc::clone(&self.held), makes };
         let [task, _] = &OBJ;
         let work = Work::Task { task, args: Arc::new(args), via: Some(via) };
         let payload = self.session.carry(Call::new(work)).await?.into_payload();

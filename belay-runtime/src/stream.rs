@@ -129,7 +129,7 @@ struct Pulled {
 struct Pull {
     device: Device,
     task: &'static Task,
-    held: Arc<Held>,
+    held: Held,
     /// How many items the last batch could have had, and the next one may have.
     count: usize,
     /// The bytes of a batch that the board's heap can spare.
@@ -139,7 +139,7 @@ struct Pull {
 impl Pull {
     /// Makes the generator and asks for its first item.
     async fn open(device: Device, task: &'static Task, args: args::Args) -> Pulled {
-        let held = Arc::new(Held::new(device.session().held(), HoldingKind::Stream, task.name));
+        let held = Held::new(device.session().held(), HoldingKind::Stream, task.name);
         let mut pull = Self { device, task, held, count: 1, room: BATCH_BYTES };
         let outcome = pull.ask(args, true).await;
         if let Some(capabilities) = pull.device.session().capabilities() {
@@ -175,9 +175,9 @@ impl Pull {
         self.ask(args, false).await
     }
 
-    async fn ask(&self, args: args::Args, makes: bool) -> Result<items::Batch> {
+    async fn ask(&self, args: args::Args, opens: bool) -> Result<items::Batch> {
         let task = self.task;
-        let via = Via { function: &PULL, held: Arc::clone(&self.held), makes };
+        let via = if opens { Via::makes(&PULL, &self.held) } else { Via::uses(&PULL, &self.held) };
         let payload = self.device.submit(Call::new(Work::Task { task, args: Arc::new(args), via: Some(via) })).await?;
         check(task.name, &payload, Some(task))?;
         items::batch(&payload)

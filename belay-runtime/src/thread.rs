@@ -28,7 +28,7 @@ const LATER: Duration = Duration::from_millis(100);
 pub struct Thread {
     device: Device,
     task: &'static Task,
-    held: Arc<Held>,
+    held: Held,
 }
 
 impl fmt::Debug for Thread {
@@ -64,11 +64,11 @@ pub fn thread(device: &Device, args: Args) -> impl Future<Output = Result<Thread
         let table = device.session().held();
         // Those that nobody waits for have nobody else to see that they have ended.
         for held in table.detached() {
-            let detached = Thread { device: device.clone(), task, held: Arc::new(held) };
+            let detached = Thread { device: device.clone(), task, held };
             // What is wrong with the board, the new one will find out.
             let _ = detached.is_alive().await;
         }
-        let held = Arc::new(Held::new(table, HoldingKind::Thread, task.name));
+        let held = Held::new(table, HoldingKind::Thread, task.name);
         let thread = Thread { device, task, held };
         thread.ask(values, true).await?;
         thread.held.stays(true);
@@ -146,14 +146,14 @@ impl Thread {
         Ok(alive == 1)
     }
 
-    fn call(&self, args: args::Args, makes: bool) -> Call {
-        let via = Via { function: &THREAD, held: Arc::clone(&self.held), makes };
+    fn call(&self, args: args::Args, starts: bool) -> Call {
+        let via = if starts { Via::makes(&THREAD, &self.held) } else { Via::uses(&THREAD, &self.held) };
         Call::new(Work::Task { task: self.task, args: Arc::new(args), via: Some(via) })
     }
 
-    async fn ask(&self, args: args::Args, makes: bool) -> Result<Vec<u8>> {
+    async fn ask(&self, args: args::Args, starts: bool) -> Result<Vec<u8>> {
         let task = self.task;
-        let payload = self.device.submit(self.call(args, makes)).await?;
+        let payload = self.device.submit(self.call(args, starts)).await?;
         check(task.name, &payload, Some(task))?;
         Ok(payload)
     }

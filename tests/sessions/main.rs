@@ -3,6 +3,7 @@
 mod adhoc;
 mod bench;
 mod callers;
+mod holdings;
 mod lifecycle;
 mod rig;
 mod stopping;

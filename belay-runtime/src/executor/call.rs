@@ -4,7 +4,7 @@ use std::{any::Any, borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Freeing, Held};
+use super::{Freeing, Held, Key};
 use crate::{
     agent::library::{Function, KEEP, OBJ, THREAD},
     codec::args::{Args, LiteralOptions},
@@ -65,14 +65,30 @@ impl Work {
 }
 
 /// How a task that leaves something on the board is called: a function of ours gets the task's index, the number of what
-/// is left there, and the arguments.
+/// is left there, and the arguments. What is there already is used with 0 in place of an index, and never on a board that
+/// has been reset since.
 #[derive(Clone, Debug)]
 pub(crate) struct Via {
     pub(crate) function: &'static Function,
-    pub(crate) held: Arc<Held>,
-    /// It makes what is left there. Otherwise it uses that, gets 0 in place of an index, and is never sent to a board
-    /// that has been reset since.
-    pub(crate) makes: bool,
+    /// What is there already.
+    pub(crate) uses: Option<Key>,
+    /// What the call leaves there.
+    pub(crate) makes: Option<Key>,
+}
+
+impl Via {
+    pub(crate) fn makes(function: &'static Function, held: &Held) -> Self {
+        Self { function, uses: None, makes: Some(held.key()) }
+    }
+
+    pub(crate) fn uses(function: &'static Function, held: &Held) -> Self {
+        Self { function, uses: Some(held.key()), makes: None }
+    }
+
+    /// What it is about.
+    pub(crate) fn subject(&self) -> Option<&Key> {
+        self.uses.as_ref().or(self.makes.as_ref())
+    }
 }
 
 /// What a [`Call`] asks of a board.
@@ -128,8 +144,8 @@ impl Call {
                 Via { function, .. } if std::ptr::eq(*function, &OBJ) || std::ptr::eq(*function, &KEEP) => {
                     CallKind::Object
                 },
-                Via { makes: true, .. } => CallKind::Open,
-                Via { makes: false, .. } => CallKind::Pull,
+                Via { uses: None, .. } => CallKind::Open,
+                Via { uses: Some(_), .. } => CallKind::Pull,
             },
             Work::Exec { .. } => CallKind::Exec,
             Work::Eval { .. } => CallKind::Eval,
@@ -152,6 +168,15 @@ impl Call {
             Work::HardReset => "hard reset",
             Work::Exclusive { .. } => "exclusive",
         }
+    }
+
+    /// What on the board it is about, or its own name.
+    pub(crate) fn subject(&self) -> String {
+        match &self.work {
+            Work::Task { via: Some(via), .. } => via.subject().and_then(Key::name),
+            _ => None,
+        }
+        .unwrap_or_else(|| self.name().to_owned())
     }
 
     /// Where the task was written: its module, and its trait if it has one. `my_crate::sensors::Thermometer`.

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     mem,
+    ops::Deref,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, Ordering},
@@ -165,7 +166,7 @@ impl Table {
         let detached = entries.records.iter_mut().filter(|(_, record)| record.detached);
         let hold = |(&id, record): (&u32, &mut Record)| {
             record.detached = false;
-            Held { id, table: Arc::clone(self) }
+            Held(Key { id, table: Arc::clone(self) })
         };
         detached.map(hold).collect()
     }
@@ -236,11 +237,59 @@ impl Drop for Freeing {
     }
 }
 
-/// Something on a board. What is still there when it is dropped is freed.
-#[derive(Debug)]
-pub(crate) struct Held {
+/// The number of something on a board: what calls carry.
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
     id: u32,
     table: Arc<Table>,
+}
+
+impl Key {
+    /// What the board knows it by.
+    pub(crate) fn number(&self) -> i64 {
+        -i64::from(self.id)
+    }
+
+    fn edit<R>(&self, edit: impl FnOnce(&mut Record) -> R) -> Option<R> {
+        self.table.entries().records.get_mut(&self.id).map(edit)
+    }
+
+    /// The task that made it, or the expression.
+    pub(crate) fn name(&self) -> Option<String> {
+        self.edit(|record| record.name.to_string())
+    }
+
+    /// Whether it can be used, if the board is in this epoch.
+    pub(crate) fn standing(&self, epoch: u32) -> Standing {
+        let standing = self.edit(|record| match record {
+            Record { released: true, .. } => Standing::Released,
+            record if record.epoch == epoch => Standing::There,
+            _ => Standing::Gone,
+        });
+        standing.unwrap_or(Standing::Gone)
+    }
+
+    /// A call that makes it is sent in this epoch, as a part of this exclusive use; false if nobody wants it any more, and
+    /// it must not be sent.
+    pub(crate) fn is_made(&self, epoch: u32, lease: Option<u64>) -> bool {
+        let wanted = self.edit(|record| {
+            (record.epoch, record.lease, record.since) = (epoch, lease, Instant::now());
+            !record.released
+        });
+        wanted.unwrap_or_default()
+    }
+}
+
+/// The handle to something on a board. What is still there when it is dropped is freed.
+#[derive(Debug)]
+pub(crate) struct Held(Key);
+
+impl Deref for Held {
+    type Target = Key;
+
+    fn deref(&self) -> &Key {
+        &self.0
+    }
 }
 
 impl Held {
@@ -265,41 +314,12 @@ impl Held {
         entries.next = following(id);
         entries.records.insert(id, record);
         drop(entries);
-        Self { id, table: Arc::clone(table) }
+        Self(Key { id, table: Arc::clone(table) })
     }
 
-    fn edit<R>(&self, edit: impl FnOnce(&mut Record) -> R) -> Option<R> {
-        self.table.entries().records.get_mut(&self.id).map(edit)
-    }
-
-    /// What the board knows it by.
-    pub(crate) fn key(&self) -> i64 {
-        -i64::from(self.id)
-    }
-
-    /// Whether it can be used, if the board is in this epoch.
-    pub(crate) fn standing(&self, epoch: u32) -> Standing {
-        let standing = self.edit(|record| match record {
-            Record { released: true, .. } => Standing::Released,
-            record if record.epoch == epoch => Standing::There,
-            _ => Standing::Gone,
-        });
-        standing.unwrap_or(Standing::Gone)
-    }
-
-    /// A call that makes it is sent in this epoch, as a part of this exclusive use.
-    pub(crate) fn is_made(&self, epoch: u32, lease: Option<u64>) {
-        self.edit(|record| {
-            (record.epoch, record.lease) = (epoch, lease);
-            record.since = Instant::now();
-        });
-    }
-
-    /// A call that makes it goes where `other` is, or nowhere.
-    pub(crate) fn is_made_with(&self, other: &Self) {
-        if let Some((epoch, lease)) = other.edit(|record| (record.epoch, record.lease)) {
-            self.is_made(epoch, lease);
-        }
+    /// What calls carry.
+    pub(crate) fn key(&self) -> Key {
+        self.0.clone()
     }
 
     /// Whether it stays on the board when nobody holds it any more.
@@ -320,19 +340,20 @@ fn following(id: u32) -> u32 {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let mut entries = self.table.entries();
-        let there = entries.records.get(&self.id).is_some_and(|record| entries.has(record));
-        let Some(record) = entries.records.get_mut(&self.id) else { return };
+        let Key { id, table } = &self.0;
+        let mut entries = table.entries();
+        let there = entries.records.get(id).is_some_and(|record| entries.has(record));
+        let Some(record) = entries.records.get_mut(id) else { return };
         if there && record.stays {
             record.detached = true;
             return;
         }
         let (epoch, lease) = (record.epoch, record.lease);
-        entries.records.remove(&self.id);
+        entries.records.remove(id);
         if there {
-            entries.dropped.push((epoch, self.id, lease));
+            entries.dropped.push((epoch, *id, lease));
             entries.due = true;
-            self.table.changed.notify_one();
+            table.changed.notify_one();
         }
     }
 }

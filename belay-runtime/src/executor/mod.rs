@@ -18,7 +18,7 @@ use tower::{BoxError, Layer, Service};
 
 pub use call::{Call, CallKind};
 pub(crate) use call::{Via, Work};
-pub(crate) use held::{Freeing, Held, Standing, Table};
+pub(crate) use held::{Freeing, Held, Key, Standing, Table};
 
 use crate::{
     error::{AfterTimeout, Error, Result},

@@ -41,6 +41,8 @@ impl Actor {
                 self.restart(id, &work).await;
             } else if !ready {
                 self.reach(Some(id)).await;
+                // What was dropped while the board was away goes first.
+                self.free_dropped();
             } else {
                 match self.body(id, &work).await {
                     Some(body) => {
@@ -70,18 +72,16 @@ impl Actor {
                 return None;
             }
             Work::Task { task, args, via } => {
-                if let Some(via) = via {
-                    match via.held.standing(epoch.token()) {
-                        Standing::Released => {
-                            self.queue.take(id)?.released(&self.shared.port);
-                            return None;
-                        }
-                        Standing::Gone if !via.makes => {
-                            self.queue.take(id)?.gone(&self.shared.port);
-                            return None;
-                        }
-                        Standing::Gone | Standing::There => {}
+                match via.as_ref().and_then(|via| via.uses.as_ref()).map(|held| held.standing(epoch.token())) {
+                    Some(Standing::Released) => {
+                        self.queue.take(id)?.released(&self.shared.port);
+                        return None;
                     }
+                    Some(Standing::Gone) => {
+                        self.queue.take(id)?.gone(&self.shared.port);
+                        return None;
+                    }
+                    Some(Standing::There) | None => {}
                 }
                 if let Some(setup) = self.uncalled(task) {
                     self.queue.take(id)?.answer(Err(Self::missing_setup(task, setup)));
@@ -90,8 +90,10 @@ impl Actor {
                 match epoch.missing(task, via.as_ref()) {
                     None => {
                         let body = epoch.call(task, args, via.as_ref());
-                        if let Some(via) = via.as_ref().filter(|via| via.makes) {
-                            via.held.is_made(epoch.token(), lease);
+                        let made = via.as_ref().and_then(|via| via.makes.as_ref());
+                        if made.is_some_and(|made| !made.is_made(epoch.token(), lease)) {
+                            self.queue.take(id)?.released(&self.shared.port);
+                            return None;
                         }
                         self.note_scope(task.scope);
                         self.shared.held_tasks.note(task);

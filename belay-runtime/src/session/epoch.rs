@@ -68,7 +68,7 @@ impl Epoch {
 
     /// What has to be put on the board before this call, if anything.
     pub(super) fn missing(&self, task: &'static Task, via: Option<&Via>) -> Option<&'static Task> {
-        let task = via.is_none_or(|via| via.makes).then_some(task);
+        let task = via.is_none_or(|via| via.uses.is_none()).then_some(task);
         let threads = via.is_some_and(|via| std::ptr::eq(via.function, &THREAD));
         let guard = (threads && !self.verifies()).then_some(&GUARD);
         let function = via.map(|via| self.form(via.function));
@@ -90,9 +90,9 @@ impl Epoch {
     pub(super) fn call(&self, task: &'static Task, args: &Args, via: Option<&Via>) -> Option<Body> {
         let mut body = match via {
             None => self.index(task)?.to_string(),
-            Some(Via { function, held, makes }) => {
-                let task = if *makes { self.index(task)? } else { 0 };
-                format!("{},{task},{}", self.index(self.form(function))?, held.key())
+            Some(via) => {
+                let task = if via.uses.is_none() { self.index(task)? } else { 0 };
+                format!("{},{task},{}", self.index(self.form(via.function))?, via.subject()?.number())
             }
         }
         .into_bytes();

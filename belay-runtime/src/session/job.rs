@@ -80,12 +80,12 @@ impl Job {
 
     /// What it is about was on the board before the last reset.
     pub(super) fn gone(&mut self, port: &str) {
-        self.answer(Err(Error::Gone { what: self.call.name().to_owned(), port: port.to_owned() }));
+        self.answer(Err(Error::Gone { what: self.call.subject(), port: port.to_owned() }));
     }
 
     /// What it is about has been let go of.
     pub(super) fn released(&mut self, port: &str) {
-        self.answer(Err(Error::Released { what: self.call.name().to_owned(), port: port.to_owned() }));
+        self.answer(Err(Error::Released { what: self.call.subject(), port: port.to_owned() }));
     }
 
     pub(super) fn unknown(&mut self, port: &str, reason: &str) {
