@@ -32,6 +32,16 @@ trait Types {
     }
 
     #[belay::task]
+    async fn objects(&self) -> Result<Vec<belay::Object>> {
+        "return [object()]"
+    }
+
+    #[belay::task]
+    fn object_items(&self) -> impl belay::Stream<Item = Result<belay::Object>> {
+        "yield object()"
+    }
+
+    #[belay::task]
     async fn borrowed(&self) -> Result<&'static str> {
         "return 'a'"
     }
