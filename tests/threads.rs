@@ -2,9 +2,9 @@
 //!
 //! Without it, what boards without threads say is tested all the same.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use belay::{Device, Error, Result, Thread, Trust};
+use belay::{AfterTimeout, Device, Error, HoldingKind, Result, Stream, Thread, Trust};
 
 #[belay::device]
 trait Board {
@@ -47,6 +47,53 @@ trait Board {
             time.sleep_us(20)
             yield
         "#
+    }
+
+    /// Comes to its first `yield` when it is told to.
+    #[belay::thread(timeout = "300ms")]
+    async fn clings(&self) -> Result<Thread> {
+        r#"
+        import time
+        global clinging
+        clinging = True
+        while clinging:
+            time.sleep_ms(1)
+        yield
+        "#
+    }
+
+    #[belay::task]
+    async fn let_loose(&self) -> Result<()> {
+        r#"
+        global clinging
+        clinging = False
+        "#
+    }
+
+    #[belay::task]
+    fn items(&self) -> impl Stream<Item = Result<u32>> {
+        r#"
+        try:
+            for i in range(1000):
+                yield i
+        finally:
+            closed.append(77)
+        "#
+    }
+
+    /// How many things the agent keeps for handles, from its own table.
+    #[belay::task]
+    async fn kept(&self) -> Result<usize> {
+        r#"
+        import __main__, gc
+        gc.collect()
+        return len([i for i in __main__._b.__globals__["S"] if i < 0])
+        "#
+    }
+
+    #[belay::teardown]
+    async fn end(&self) -> Result<()> {
+        "print('the end:', closed, beats)"
     }
 
     #[belay::task]
@@ -135,6 +182,92 @@ async fn threads_on_a_verified_line() {
     everything(Trust::Verified).await;
 }
 
+/// The threads that the session holds, by name.
+fn threads(board: &Device) -> Vec<String> {
+    let holdings = board.session().holdings().into_iter();
+    holdings.filter(|holding| holding.kind == HoldingKind::Thread).map(|holding| holding.name).collect()
+}
+
+/// A thread whose handle is dropped, one that is released, one that does not stop, and the end. `None`: there is no such
+/// port.
+async fn from_handle_to_close(trust: Trust) -> Option<Result<()>> {
+    let board = unix_port(trust).await?;
+    Some(
+        async {
+            // Without its handle it goes on, and is listed.
+            drop(board.beat(2).await?);
+            assert_eq!(threads(&board), ["beat"]);
+            let before = board.counted().await?;
+            while board.counted().await? <= before + 10 {}
+            let other = board.beat(3).await?;
+            assert_eq!(threads(&board), ["beat", "beat"]);
+            assert_eq!(board.kept().await?, 2);
+            for holding in board.session().holdings() {
+                if holding.kind == HoldingKind::Thread {
+                    board.session().release(&holding).await?;
+                }
+            }
+            assert!(threads(&board).is_empty());
+            let sent = board.session().traffic();
+            assert!(matches!(other.is_alive().await, Err(Error::Released { .. })));
+            assert!(matches!(other.stop().await, Err(Error::Released { .. })));
+            drop(other);
+            assert_eq!(board.session().traffic(), sent, "something was sent");
+            while board.ended().await?.len() < 2 {}
+            assert_eq!(board.kept().await?, 0);
+
+            // Those that ended without a handle are forgotten when another one begins.
+            for _ in 0..3 {
+                drop(board.ends("").await?);
+            }
+            board.beat(4).await?.stop().await?;
+            let last = board.ends("").await?;
+            last.join().await?;
+            drop(last);
+            assert!(board.kept().await? <= 1 && threads(&board).len() <= 1);
+
+            // One that does not come to a `yield` stops when it does.
+            let clings = board.clings().await?;
+            let begun = Instant::now();
+            match clings.stop().await {
+                Err(Error::TimedOut { what, board: AfterTimeout::Running, .. }) => assert_eq!(what, "clings"),
+                other => panic!("{other:?}"),
+            }
+            let took = begun.elapsed();
+            assert!((300..2000).contains(&took.as_millis()), "{took:?}");
+            assert!(clings.is_alive().await?);
+            board.let_loose().await?;
+            clings.stop().await?;
+            drop(clings);
+
+            // The end: threads are stopped, generators closed, then the teardowns run.
+            drop(board.beat(5).await?);
+            let beat = board.beat(6).await?;
+            let mut items = board.items();
+            assert_eq!(items.next().await.transpose()?, Some(0));
+            let mut output = board.session().output();
+            board.close().await?;
+            let text = output.take_text();
+            let closed = text.split_once("the end: [").and_then(|(_, rest)| rest.split_once(']')).map(|(list, _)| list);
+            let mut closed: Vec<u32> =
+                closed.unwrap_or_default().split(", ").filter_map(|number| number.parse().ok()).collect();
+            closed.sort_unstable();
+            assert!(closed.ends_with(&[6, 77]) && closed.contains(&5), "{text}");
+            assert!(board.session().holdings().is_empty());
+            assert!(matches!(beat.is_alive().await, Err(Error::Closed { .. })));
+            Ok(())
+        }
+        .await,
+    )
+}
+
+#[tokio::test]
+async fn threads_without_a_handle_released_late_and_at_the_end() {
+    for trust in [Trust::Trusted, Trust::Verified] {
+        alive_once_in_three(async || from_handle_to_close(trust).await).await;
+    }
+}
+
 /// Long replies beside a thread that prints. `None`: there is no such port.
 async fn beside_a_printing_thread(trust: Trust) -> Option<Result<()>> {
     let board = unix_port(trust).await?;
@@ -158,13 +291,17 @@ async fn beside_a_printing_thread(trust: Trust) -> Option<Result<()>> {
 #[tokio::test]
 async fn what_threads_print_never_gets_into_a_reply() {
     for trust in [Trust::Trusted, Trust::Verified] {
-        // The port's threads run without a lock, and now and then its interpreter hangs or dies of that. Whatever it
-        // does, no reply may be wrong; and of three interpreters one lives to the end.
-        let mut left = 3;
-        while let Some(Err(error)) = beside_a_printing_thread(trust).await {
-            left -= 1;
-            assert!(left > 0, "three interpreters in a row did not live: {error}");
-            println!("an interpreter did not live to the end: {error}");
-        }
+        alive_once_in_three(async || beside_a_printing_thread(trust).await).await;
+    }
+}
+
+/// The port's threads run without a lock, and now and then its interpreter hangs or dies of that. Whatever it does, no
+/// answer may be wrong; and of three interpreters one lives to the end.
+async fn alive_once_in_three(life: impl AsyncFn() -> Option<Result<()>>) {
+    let mut left = 3;
+    while let Some(Err(error)) = life().await {
+        left -= 1;
+        assert!(left > 0, "three interpreters in a row did not live: {error}");
+        println!("an interpreter did not live to the end: {error}");
     }
 }

@@ -46,6 +46,7 @@ impl Kept {
 }
 
 /// A task whose result stays on the board: the handle is what the program gets.
+#[diagnostic::do_not_recommend]
 impl Returns for Result<Object> {
     const STAYS: bool = true;
 

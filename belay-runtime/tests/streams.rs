@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use belay_runtime::{
     __private::{Args, Argument, Kind, Origin, Scope, Streaming, Task, call, item, returns, stream},
-    Device, Error, Result, Trust,
+    Device, Error, Result, Trust, WayOut,
 };
-use belay_sim::{Board, Options, RawPaste};
+use belay_sim::{Board, Feature, Options, RawPaste};
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;
 
@@ -45,6 +45,20 @@ static CLOSES: Task = task(
     "closes",
     "def closes(n):\n big=bytearray(1500)\n try:\n  while 1:\n   yield len(big)\n finally:\n  closed.append(n)",
 );
+static COUNTED: Task = task(
+    Kind::Stream,
+    "counted",
+    "begun=0\ndef counted(n):\n global begun\n for i in range(n):\n  begun+=1\n  yield i",
+);
+static BEGUN: Task = task(Kind::Task, "items_begun", "def items_begun(x):\n return begun");
+static DAWDLES: Task = Task {
+    timeout: Some(Duration::from_millis(800)),
+    ..task(
+        Kind::Stream,
+        "dawdles",
+        "def dawdles(n):\n import time\n for i in range(n):\n  time.sleep_ms(400 if i%2 else 1)\n  yield i",
+    )
+};
 static THEN_SPINS: Task = Task {
     timeout: Some(Duration::from_millis(300)),
     ..task(Kind::Stream, "then_spins", "def then_spins(n):\n for i in range(n):\n  yield i\n while 1:pass")
@@ -74,11 +88,18 @@ async fn all<R>(mut stream: Streaming<Result<R>>) -> Vec<Result<R>> {
 
 const FULL: u32 = 96 * 1024;
 const TINY: u32 = 30 * 1024;
+/// What a micro:bit has.
+const TINIEST: u32 = 10 * 1024;
 
 fn board(heap: u32, raw_paste: RawPaste) -> Board {
+    board_without(heap, raw_paste, &[])
+}
+
+fn board_without(heap: u32, raw_paste: RawPaste, hidden: &[Feature]) -> Board {
     let mut options = Options::default();
     options.heap = heap;
     options.raw_paste = raw_paste;
+    options.hidden = hidden.to_vec();
     Board::start(&options).unwrap()
 }
 
@@ -86,10 +107,16 @@ async fn attach(board: &Board, trust: Trust) -> Device {
     Device::builder().trust(trust).connect("streams", board.connect()).await.unwrap()
 }
 
-/// What streams must do with every agent.
-async fn everything(heap: u32, trust: Trust, raw_paste: RawPaste) {
-    let board = board(heap, raw_paste);
+/// What streams must do with every agent, on every line, and whichever way bytes leave the board.
+async fn everything(heap: u32, trust: Trust, raw_paste: RawPaste, way: WayOut) {
+    let hidden: &[Feature] = match way {
+        WayOut::Exact => &[],
+        WayOut::Cooked => &[Feature::StdoutBuffer],
+        WayOut::Hex => &[Feature::Stdout],
+    };
+    let board = board_without(heap, raw_paste, hidden);
     let device = attach(&board, trust).await;
+    assert_eq!(device.session().capabilities().unwrap().way_out, way);
 
     // Many items, and a call for each. A line without flow control is slow.
     let many = if raw_paste == RawPaste::Windows { 1000 } else { 200 };
@@ -171,27 +198,84 @@ async fn everything(heap: u32, trust: Trust, raw_paste: RawPaste) {
 
 #[tokio::test]
 async fn the_full_agent_of_a_trusted_line() {
-    everything(FULL, Trust::Trusted, RawPaste::Windows).await;
+    everything(FULL, Trust::Trusted, RawPaste::Windows, WayOut::Exact).await;
 }
 
 #[tokio::test]
 async fn the_full_agent_of_a_verified_line() {
-    everything(FULL, Trust::Verified, RawPaste::Windows).await;
+    everything(FULL, Trust::Verified, RawPaste::Windows, WayOut::Exact).await;
+}
+
+#[tokio::test]
+async fn the_full_agent_of_a_trusted_line_whose_output_is_cooked() {
+    everything(FULL, Trust::Trusted, RawPaste::Windows, WayOut::Cooked).await;
+}
+
+#[tokio::test]
+async fn the_full_agent_of_a_verified_line_that_prints_digits() {
+    everything(FULL, Trust::Verified, RawPaste::Windows, WayOut::Hex).await;
 }
 
 #[tokio::test]
 async fn the_tiny_agent_of_a_trusted_line() {
-    everything(TINY, Trust::Trusted, RawPaste::Windows).await;
+    everything(TINY, Trust::Trusted, RawPaste::Windows, WayOut::Exact).await;
 }
 
 #[tokio::test]
 async fn the_tiny_agent_of_a_verified_line() {
-    everything(TINY, Trust::Verified, RawPaste::Windows).await;
+    everything(TINY, Trust::Verified, RawPaste::Windows, WayOut::Exact).await;
+}
+
+#[tokio::test]
+async fn the_tiny_agent_of_a_trusted_line_that_prints_digits() {
+    everything(TINY, Trust::Trusted, RawPaste::Windows, WayOut::Hex).await;
 }
 
 #[tokio::test]
 async fn the_tiny_agent_without_raw_paste() {
-    everything(TINY, Trust::Verified, RawPaste::Unknown).await;
+    everything(TINY, Trust::Verified, RawPaste::Unknown, WayOut::Exact).await;
+}
+
+#[tokio::test]
+async fn ten_kilobytes_of_heap_without_raw_paste_whose_output_is_cooked() {
+    everything(TINIEST, Trust::Verified, RawPaste::Unknown, WayOut::Cooked).await;
+}
+
+#[tokio::test]
+async fn ten_kilobytes_of_heap_without_raw_paste_that_print_digits() {
+    everything(TINIEST, Trust::Verified, RawPaste::Unknown, WayOut::Hex).await;
+}
+
+/// How far ahead of its reader a generator may be: one batch.
+const AHEAD: usize = 512;
+
+#[tokio::test]
+async fn a_reader_that_is_slow_loses_nothing_and_little_is_kept_for_it() {
+    let board = board(FULL, RawPaste::Windows);
+    let device = attach(&board, Trust::Trusted).await;
+    let mut stream = open::<usize>(&device, &COUNTED, 5000);
+    for n in 0..5000 {
+        assert_eq!(stream.next().await.unwrap().unwrap(), n);
+        if n % 250 == 0 {
+            let begun: usize = ask(&device, &BEGUN, 0).await.unwrap();
+            // What is not here is not made: neither side keeps more than a batch.
+            assert!((n + 1..=n + 1 + AHEAD).contains(&begun), "{n} items were read, and {begun} made");
+            let made: usize = ask(&device, &BEGUN, 0).await.unwrap();
+            assert_eq!(made, begun, "it goes on by itself");
+        }
+    }
+    assert!(stream.next().await.is_none());
+}
+
+#[tokio::test]
+async fn the_timeout_is_for_one_item() {
+    let board = board(FULL, RawPaste::Windows);
+    let device = attach(&board, Trust::Trusted).await;
+    // Each takes half of its time, all of them twice.
+    let begun = std::time::Instant::now();
+    let items: Result<Vec<u32>> = all(open(&device, &DAWDLES, 8)).await.into_iter().collect();
+    assert_eq!(items.unwrap(), (0..8).collect::<Vec<_>>());
+    assert!(begun.elapsed() > DAWDLES.timeout.unwrap(), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

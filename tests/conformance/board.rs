@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use belay::{Device, Result, Stream, Thread};
+use belay::{Device, Object, Result, Stream, Thread};
 use serde::{Deserialize, Serialize};
 
 /// One reading, as a dict on the board.
@@ -44,6 +44,22 @@ pub(crate) trait Suite {
         finally:
             closings += 1
         "#
+    }
+
+    /// Items, then an exception.
+    #[belay::task]
+    fn fails_behind(&self, n: u32) -> impl Stream<Item = Result<u32>> {
+        r#"
+        for i in range(n):
+            yield i
+        raise ValueError("no more")
+        "#
+    }
+
+    /// What stays on the board.
+    #[belay::task]
+    async fn pair(&self, first: u32) -> Result<Object> {
+        "return [first, 'second']"
     }
 
     #[belay::task]

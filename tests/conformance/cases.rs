@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use belay::{Capabilities, Device, Error};
+use belay::{Capabilities, Device, Error, Holding, HoldingKind};
 use serde_bytes::ByteBuf;
 
 use crate::board::{Forms, Other, Reading, Suite, sees_runs};
@@ -66,10 +66,13 @@ cases! {
     a_stream_brings_every_item_and_lets_calls_between;
     a_dropped_stream_ends_its_generator;
     a_stream_ends_with_a_reset unless exits;
+    a_stream_that_fails_gives_what_came_before;
     a_setup_with_parameters_is_called_and_repeated unless exits;
     a_teardown_runs_when_it_is_called;
     objects_stay_on_the_board_until_they_are_dropped;
+    what_is_held_is_listed_and_released;
     threads_run_beside_calls unless without_threads;
+    a_thread_without_a_handle_is_listed_and_released unless without_threads;
     a_cached_call_is_one_turn;
     calls_from_many_tasks;
     two_hundred_calls_leave_the_heap_as_it_was unless slow;
@@ -368,6 +371,18 @@ async fn a_stream_ends_with_a_reset(d: Device) -> Outcome {
     same("integer", d.integer(1).await, 1)
 }
 
+async fn a_stream_that_fails_gives_what_came_before(d: Device) -> Outcome {
+    let mut items = d.fails_behind(20);
+    for expected in 0..20 {
+        same("item", items.next().await.unwrap_or(Ok(u32::MAX)), expected)?;
+    }
+    match items.next().await {
+        Some(Err(Error::Exception { exception, .. })) if exception.message() == "no more" => {}
+        other => return Err(format!("expected the exception behind the items, got {other:?}")),
+    }
+    that("nothing follows the exception", items.next().await.is_none())
+}
+
 async fn a_setup_with_parameters_is_called_and_repeated(d: Device) -> Outcome {
     d.begin(7, "a name").await.map_err(|e| e.to_string())?;
     same("steps_and_name", d.steps_and_name().await, (7, "a name".to_owned()))?;
@@ -406,6 +421,49 @@ async fn objects_stay_on_the_board_until_they_are_dropped(d: Device) -> Outcome 
         &format!("of {before} bytes {during} are free while 600 are held, and {after} afterwards"),
         during + 500 < before && after + 200 > before,
     )
+}
+
+/// What is held beside namespaces.
+fn handles(d: &Device) -> Vec<Holding> {
+    d.session().holdings().into_iter().filter(|holding| holding.kind != HoldingKind::Namespace).collect()
+}
+
+async fn what_is_held_is_listed_and_released(d: Device) -> Outcome {
+    let before = d.closed().await.map_err(|e| e.to_string())?;
+    let mut items = d.items(1_000_000);
+    same("item", items.next().await.unwrap_or(Ok(u32::MAX)), 0)?;
+    let pair = d.pair(7).await.map_err(|e| e.to_string())?;
+    same("index", pair.index(0).await, 7)?;
+    let held = handles(&d);
+    let names: Vec<&str> = held.iter().map(|holding| &*holding.name).collect();
+    that(&format!("{names:?} are the stream and the object"), names == ["items", "pair"])?;
+    for holding in &held {
+        d.session().release(holding).await.map_err(|e| e.to_string())?;
+    }
+    same("closed", d.closed().await, before + 1)?;
+    let outcome = pair.index::<u32>(0).await;
+    that(&format!("{outcome:?} says that it is released"), matches!(outcome, Err(Error::Released { .. })))?;
+    let end = loop {
+        match items.next().await {
+            Some(Ok(_)) => {}
+            other => break other,
+        }
+    };
+    that(&format!("{end:?} says that it is released"), matches!(end, Some(Err(Error::Released { .. }))))?;
+    that("nothing is listed any more", handles(&d).is_empty())
+}
+
+async fn a_thread_without_a_handle_is_listed_and_released(d: Device) -> Outcome {
+    d.begin(0, "").await.map_err(|e| e.to_string())?;
+    drop(d.steps_on().await.map_err(|e| e.to_string())?);
+    let held = handles(&d);
+    let names: Vec<&str> = held.iter().map(|holding| &*holding.name).collect();
+    that(&format!("{names:?} is the thread"), names == ["steps_on"])?;
+    for holding in &held {
+        d.session().release(holding).await.map_err(|e| e.to_string())?;
+    }
+    while d.how_it_closed().await.map_err(|e| e.to_string())? != "finally" {}
+    that("nothing is listed any more", handles(&d).is_empty())
 }
 
 async fn threads_run_beside_calls(d: Device) -> Outcome {

@@ -262,7 +262,10 @@ async fn closing_runs_the_teardowns_of_what_was_used_in_the_reverse_order() {
 
         #[belay::teardown]
         async fn first_down(&self) -> belay::Result<()> {
-            "sys.stdout.write('first, begun first. ')"
+            r#"
+            sys.stdout.write('first, begun first. ')
+            raise OSError('stuck too')
+            "#
         }
 
         #[belay::teardown]
@@ -311,6 +314,34 @@ async fn closing_runs_the_teardowns_of_what_was_used_in_the_reverse_order() {
         assert!(matches!(&error, Error::Exception { task, .. } if task == "fails"), "{error}");
         let first = if reset { "" } else { "first, begun last. first, begun first. " };
         assert_eq!(output.take_text(), format!("second. {first}"));
+    }
+}
+
+#[tokio::test]
+async fn a_board_that_was_reset_behind_our_back_has_nothing_to_tear_down() {
+    #[belay::device]
+    trait Valve {
+        #[belay::task]
+        async fn valve(&self) -> belay::Result<()> {
+            "pass"
+        }
+
+        #[belay::teardown]
+        async fn shut(&self) -> belay::Result<()> {
+            "print('shut')"
+        }
+    }
+    for held in [false, true] {
+        let bench = Bench::new();
+        let device = bench.device().await;
+        device.valve().await.unwrap();
+        let kept = if held { Some(device.session().object("[1]").await.unwrap()) } else { None };
+        let mut output = device.session().output();
+        bench.board.reset();
+        device.close().await.unwrap();
+        let text = output.take_text();
+        assert!(!text.contains("shut"), "{text}");
+        drop(kept);
     }
 }
 
