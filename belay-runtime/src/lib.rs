@@ -56,9 +56,7 @@ pub use output::{Output, Printed};
 pub use preset::Preset;
 pub use progress::{Progress, Transfer};
 pub use repl::Way as WayOut;
-pub use session::{
-    Event, Events, Exclusive, Holding, HoldingKind, Repairs, Session, State, Statistics, Traffic,
-};
+pub use session::{Event, Events, Exclusive, Holding, HoldingKind, Repairs, Session, State, Statistics, Traffic};
 pub use stream::Streaming;
 pub use thread::Thread;
 pub use transport::{Line, Trust};

@@ -97,7 +97,11 @@ impl Session {
         let expression = expression.trim();
         let held = Held::new(self.held(), HoldingKind::Object, expression);
         let object = Object { session: self.clone(), held, name: expression.to_owned() };
-        object.send(&object.name, Via::makes(&OBJ, &object.held), |args| write(args, 0, Op::Make, expression, &scope_key(scope))).await?;
+        object
+            .send(&object.name, Via::makes(&OBJ, &object.held), |args| {
+                write(args, 0, Op::Make, expression, &scope_key(scope))
+            })
+            .await?;
         Ok(object)
     }
 }
@@ -175,7 +179,8 @@ impl Object {
     }
 
     async fn value<T: DeserializeOwned>(&self, op: Op, name: impl Serialize, rest: &impl Serialize) -> Result<T> {
-        let payload = self.send(&self.name, Via::uses(&OBJ, &self.held), |args| write(args, 0, op, &name, rest)).await?;
+        let payload =
+            self.send(&self.name, Via::uses(&OBJ, &self.held), |args| write(args, 0, op, &name, rest)).await?;
         reply::decode(&payload).map_err(|source| Error::WrongType { task: self.name.clone(), source: Box::new(source) })
     }
 

@@ -154,8 +154,10 @@ impl Pull {
     async fn next(self: Box<Self>) -> Pulled {
         match self.batch().await {
             Ok(batch) => self.after(batch),
-            // What was collected before the item that did not come is still there.
-            Err(error @ Error::TimedOut { board: AfterTimeout::Stopped, .. }) if self.count > 1 => {
+            // What was collected before the item that did not come is still there, or will be when the board has stopped.
+            Err(error @ Error::TimedOut { board: AfterTimeout::Stopped | AfterTimeout::Interrupting, .. })
+                if self.count > 1 =>
+            {
                 let items = self.batch().await.map(|batch| batch.items).unwrap_or_default();
                 Pulled { items, then: Err(error) }
             }

@@ -143,7 +143,7 @@ impl Call {
                 Via { function, .. } if std::ptr::eq(*function, &THREAD) => CallKind::Thread,
                 Via { function, .. } if std::ptr::eq(*function, &OBJ) || std::ptr::eq(*function, &KEEP) => {
                     CallKind::Object
-                },
+                }
                 Via { uses: None, .. } => CallKind::Open,
                 Via { uses: Some(_), .. } => CallKind::Pull,
             },
