@@ -128,7 +128,8 @@ pub(crate) const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 mod tests {
     use super::*;
 
-    static SCOPE: Scope = Scope { key: "crate::Trait", place: || "crate::Trait", setups: &[&SETUP], tasks: &[], teardowns: &[] };
+    static SCOPE: Scope =
+        Scope { key: "crate::Trait", place: || "crate::Trait", setups: &[&SETUP], tasks: &[], teardowns: &[] };
     static SETUP: Task = Task {
         name: "open",
         kind: Kind::Setup,
@@ -143,7 +144,10 @@ mod tests {
 
     #[test]
     fn a_task_and_its_scope_can_be_printed() {
-        assert_eq!(format!("{SCOPE:?}"), r#"Scope { key: "crate::Trait", setups: ["open"], tasks: [], teardowns: [] }"#);
+        assert_eq!(
+            format!("{SCOPE:?}"),
+            r#"Scope { key: "crate::Trait", setups: ["open"], tasks: [], teardowns: [] }"#
+        );
         assert_eq!(
             format!("{SETUP:?}"),
             r#"Task { name: "open", kind: Setup, params: [], source: "x=1", hash: 0x0000000000000001, timeout: None, idempotent: false, origin: src/main.rs, scope: "crate::Trait" }"#

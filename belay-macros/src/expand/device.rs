@@ -85,7 +85,8 @@ fn implementation(device: &DeviceTrait) -> TokenStream {
     });
     let scope = format_ident!("__BELAY_SCOPE");
     let of_kinds = |kinds: &[Kind]| -> TokenStream {
-        let functions = device.functions().filter(|function| kinds.contains(&function.kind) && function.python.is_some());
+        let functions =
+            device.functions().filter(|function| kinds.contains(&function.kind) && function.python.is_some());
         let names = functions.map(|function| {
             let cfgs = task::cfgs(&function.attrs);
             let task = static_name(function);
