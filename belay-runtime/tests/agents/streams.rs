@@ -1,44 +1,21 @@
-//! Generators as streams, on all agents: every item once and in order, other calls between, nothing left on the board.
+//! Generators as streams: every item once and in order, other calls between, nothing left on the board.
 
 use std::time::Duration;
 
 use belay_runtime::{
-    __private::{Args, Argument, Kind, Origin, Scope, Streaming, Task, call, item, returns, stream},
+    __private::{Argument, Kind, Streaming, Task, item, stream},
     Device, Error, Result, Trust, WayOut,
 };
-use belay_sim::{Board, Feature, Options, RawPaste};
+use belay_sim::RawPaste;
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;
 
-static SCOPE: Scope =
-    Scope { key: "streams::Everything", place: || "streams::Everything", setups: &[], teardowns: &[] };
-
-const fn task(kind: Kind, name: &'static str, source: &'static str) -> Task {
-    let mut hash = 1;
-    let mut i = 0;
-    while i < source.len() {
-        hash = hash * 31 % 1_000_000_007 + source.as_bytes()[i] as u64;
-        i += 1;
-    }
-    Task {
-        name,
-        kind,
-        params: &["x"],
-        source,
-        hash,
-        timeout: None,
-        idempotent: false,
-        origin: Origin { file: "streams.rs", lines: &[1, 2, 3, 4], text: &["", "", "", ""] },
-        scope: &SCOPE,
-    }
-}
+use crate::{Agent, FREE, TINY, args, ask, plain, task};
 
 static COUNT: Task = task(Kind::Stream, "count", "def count(n):\n for i in range(n):\n  yield i");
 static EACH: Task =
     task(Kind::Stream, "each", "def each(items):\n for x in items:\n  yield eval(x) if type(x)is str else x");
 static NEGATE: Task = task(Kind::Task, "negate", "def negate(x):\n return -x");
-static FREE: Task =
-    task(Kind::Task, "free_heap", "def free_heap(x):\n import gc\n gc.collect()\n return gc.mem_free()");
 static CLOSED: Task = task(Kind::Task, "closed_so_far", "closed=[]\ndef closed_so_far(x):\n return closed");
 static CLOSES: Task = task(
     Kind::Stream,
@@ -60,19 +37,10 @@ static DAWDLES: Task = Task {
     )
 };
 static THEN_SPINS: Task = Task {
-    timeout: Some(Duration::from_millis(300)),
+    // A tenth of it is for the board to show that it stopped, and a slow line takes 40 ms for that alone.
+    timeout: Some(Duration::from_secs(2)),
     ..task(Kind::Stream, "then_spins", "def then_spins(n):\n for i in range(n):\n  yield i\n while 1:pass")
 };
-
-fn args(task: &'static Task, arg: impl Argument) -> Args {
-    let mut args = Args::new(task);
-    args.push(&arg);
-    args
-}
-
-async fn ask<R: DeserializeOwned>(device: &Device, task: &'static Task, arg: impl Argument) -> Result<R> {
-    call(device, args(task, arg), returns::<Result<R>>()).await
-}
 
 fn open<R: DeserializeOwned>(device: &Device, task: &'static Task, arg: impl Argument) -> Streaming<Result<R>> {
     stream(device, args(task, arg), item::<Result<R>>)
@@ -86,40 +54,38 @@ async fn all<R>(mut stream: Streaming<Result<R>>) -> Vec<Result<R>> {
     items
 }
 
-const FULL: u32 = 96 * 1024;
-const TINY: u32 = 30 * 1024;
+on_every_agent!(everything);
+
 /// The least that a virtual board can be installed on without raw-paste.
 const TINIEST: u32 = 14 * 1024;
 
-fn board(heap: u32, raw_paste: RawPaste) -> Board {
-    board_without(heap, raw_paste, &[])
+#[tokio::test]
+async fn a_trusted_line_whose_output_is_cooked() {
+    everything(&Agent { way: WayOut::Cooked, ..Agent::USUAL }).await;
 }
 
-fn board_without(heap: u32, raw_paste: RawPaste, hidden: &[Feature]) -> Board {
-    let mut options = Options::default();
-    options.heap = heap;
-    options.raw_paste = raw_paste;
-    options.hidden = hidden.to_vec();
-    Board::start(&options).unwrap()
+#[tokio::test]
+async fn a_verified_line_that_prints_digits() {
+    everything(&Agent { way: WayOut::Hex, trust: Trust::Verified, ..Agent::USUAL }).await;
 }
 
-async fn attach(board: &Board, trust: Trust) -> Device {
-    Device::builder().trust(trust).connect("streams", board.connect()).await.unwrap()
+#[tokio::test]
+async fn the_tiny_agent_of_a_line_that_prints_digits() {
+    everything(&Agent { way: WayOut::Hex, heap: TINY, ..Agent::USUAL }).await;
 }
 
-/// What streams must do with every agent, on every line, and whichever way bytes leave the board.
-async fn everything(heap: u32, trust: Trust, raw_paste: RawPaste, way: WayOut) {
-    let hidden: &[Feature] = match way {
-        WayOut::Exact => &[],
-        WayOut::Cooked => &[Feature::StdoutBuffer],
-        WayOut::Hex => &[Feature::Stdout],
-    };
-    let board = board_without(heap, raw_paste, hidden);
-    let device = attach(&board, trust).await;
-    assert_eq!(device.session().capabilities().unwrap().way_out, way);
+#[tokio::test]
+async fn the_smallest_heap_without_raw_paste_whose_output_is_cooked() {
+    let (trust, raw_paste, way) = (Trust::Verified, RawPaste::Unknown, WayOut::Cooked);
+    everything(&Agent { heap: TINIEST, trust, raw_paste, way }).await;
+}
+
+async fn everything(agent: &Agent) {
+    let board = agent.board();
+    let device = agent.attach(&board).await;
 
     // Many items, and a call for each. A line without flow control is slow.
-    let many = if raw_paste == RawPaste::Windows { 1000 } else { 200 };
+    let many = if agent.raw_paste == RawPaste::Windows { 1000 } else { 200 };
     let mut stream = open::<i32>(&device, &COUNT, many);
     let mut expected = 0;
     while let Some(item) = stream.next().await {
@@ -162,7 +128,7 @@ async fn everything(heap: u32, trust: Trust, raw_paste: RawPaste, way: WayOut) {
         stream
     });
     ask::<i32>(&device, &NEGATE, 0).await.unwrap();
-    let before: u32 = ask(&device, &FREE, 0).await.unwrap();
+    let before: u32 = plain(&device, &FREE).await.unwrap();
     for n in 1..4 {
         let mut stream = open::<u32>(&device, &CLOSES, n);
         for _ in 0..3 {
@@ -171,7 +137,7 @@ async fn everything(heap: u32, trust: Trust, raw_paste: RawPaste, way: WayOut) {
     }
     ask::<i32>(&device, &NEGATE, 0).await.unwrap();
     assert_eq!(ask::<Vec<i32>>(&device, &CLOSED, 0).await.unwrap(), [0, 1, 2, 3]);
-    let after: u32 = ask(&device, &FREE, 0).await.unwrap();
+    let after: u32 = plain(&device, &FREE).await.unwrap();
     assert!(after + 400 > before, "{before} bytes free before, {after} after");
 
     // An item that does not come: what came before it counts.
@@ -197,48 +163,20 @@ async fn everything(heap: u32, trust: Trust, raw_paste: RawPaste, way: WayOut) {
 }
 
 #[tokio::test]
-async fn the_full_agent_of_a_trusted_line() {
-    everything(FULL, Trust::Trusted, RawPaste::Windows, WayOut::Exact).await;
-}
-
-#[tokio::test]
-async fn the_full_agent_of_a_verified_line() {
-    everything(FULL, Trust::Verified, RawPaste::Windows, WayOut::Exact).await;
-}
-
-#[tokio::test]
-async fn the_full_agent_of_a_trusted_line_whose_output_is_cooked() {
-    everything(FULL, Trust::Trusted, RawPaste::Windows, WayOut::Cooked).await;
-}
-
-#[tokio::test]
-async fn the_full_agent_of_a_verified_line_that_prints_digits() {
-    everything(FULL, Trust::Verified, RawPaste::Windows, WayOut::Hex).await;
-}
-
-#[tokio::test]
-async fn the_tiny_agent_of_a_trusted_line() {
-    everything(TINY, Trust::Trusted, RawPaste::Windows, WayOut::Exact).await;
-}
-
-#[tokio::test]
-async fn the_tiny_agent_of_a_verified_line() {
-    everything(TINY, Trust::Verified, RawPaste::Windows, WayOut::Exact).await;
-}
-
-#[tokio::test]
-async fn the_tiny_agent_of_a_trusted_line_that_prints_digits() {
-    everything(TINY, Trust::Trusted, RawPaste::Windows, WayOut::Hex).await;
-}
-
-#[tokio::test]
-async fn the_tiny_agent_without_raw_paste() {
-    everything(TINY, Trust::Verified, RawPaste::Unknown, WayOut::Exact).await;
-}
-
-#[tokio::test]
-async fn fourteen_kilobytes_of_heap_without_raw_paste_whose_output_is_cooked() {
-    everything(TINIEST, Trust::Verified, RawPaste::Unknown, WayOut::Cooked).await;
+async fn a_hundred_quick_items_take_at_most_four_turns() {
+    let board = Agent::USUAL.board();
+    let device = Agent::USUAL.attach(&board).await;
+    assert_eq!(all(open::<i32>(&device, &COUNT, 1)).await.len(), 1);
+    // The board collects for so many milliseconds, and this machine may do something else meanwhile.
+    let mut fewest = u64::MAX;
+    for _ in 0..5 {
+        let before = device.session().traffic();
+        assert_eq!(all(open::<i32>(&device, &COUNT, 100)).await.len(), 100);
+        let used = device.session().traffic() - before;
+        println!("{used:?}");
+        fewest = fewest.min(used.turns);
+    }
+    assert!(fewest <= 4, "{fewest} turns");
 }
 
 /// How far ahead of its reader a generator may be: one batch.
@@ -246,8 +184,8 @@ const AHEAD: usize = 512;
 
 #[tokio::test]
 async fn a_reader_that_is_slow_loses_nothing_and_little_is_kept_for_it() {
-    let board = board(FULL, RawPaste::Windows);
-    let device = attach(&board, Trust::Trusted).await;
+    let board = Agent::USUAL.board();
+    let device = Agent::USUAL.attach(&board).await;
     let mut stream = open::<usize>(&device, &COUNTED, 5000);
     for n in 0..5000 {
         assert_eq!(stream.next().await.unwrap().unwrap(), n);
@@ -264,9 +202,9 @@ async fn a_reader_that_is_slow_loses_nothing_and_little_is_kept_for_it() {
 
 #[tokio::test]
 async fn the_timeout_is_for_one_item() {
-    let board = board(FULL, RawPaste::Windows);
-    let device = attach(&board, Trust::Trusted).await;
-    // Each takes half of its time, all of them twice.
+    let board = Agent::USUAL.board();
+    let device = Agent::USUAL.attach(&board).await;
+    // Each takes half of its time at most, all of them twice.
     let begun = std::time::Instant::now();
     let items: Result<Vec<u32>> = all(open(&device, &DAWDLES, 8)).await.into_iter().collect();
     assert_eq!(items.unwrap(), (0..8).collect::<Vec<_>>());
@@ -274,26 +212,9 @@ async fn the_timeout_is_for_one_item() {
 }
 
 #[tokio::test]
-async fn a_hundred_quick_items_take_at_most_four_turns() {
-    let board = board(FULL, RawPaste::Windows);
-    let device = attach(&board, Trust::Trusted).await;
-    assert_eq!(all(open::<i32>(&device, &COUNT, 1)).await.len(), 1);
-    // The board collects for so many milliseconds, and this machine may do something else meanwhile.
-    let mut fewest = u64::MAX;
-    for _ in 0..5 {
-        let before = device.session().traffic();
-        assert_eq!(all(open::<i32>(&device, &COUNT, 100)).await.len(), 100);
-        let used = device.session().traffic() - before;
-        println!("{used:?}");
-        fewest = fewest.min(used.turns);
-    }
-    assert!(fewest <= 4, "{fewest} turns");
-}
-
-#[tokio::test]
 async fn a_stream_that_is_not_polled_does_nothing() {
-    let board = board(FULL, RawPaste::Windows);
-    let device = attach(&board, Trust::Trusted).await;
+    let board = Agent::USUAL.board();
+    let device = Agent::USUAL.attach(&board).await;
     let before = device.session().traffic();
     drop(open::<i32>(&device, &COUNT, 100));
     tokio::task::yield_now().await;
@@ -302,8 +223,8 @@ async fn a_stream_that_is_not_polled_does_nothing() {
 
 #[tokio::test]
 async fn an_argument_that_cannot_be_sent_is_the_streams_error() {
-    let board = board(FULL, RawPaste::Windows);
-    let device = attach(&board, Trust::Trusted).await;
+    let board = Agent::USUAL.board();
+    let device = Agent::USUAL.attach(&board).await;
     let before = device.session().traffic();
     let unsendable = std::collections::BTreeMap::from([(vec![1], 2)]);
     let came = all(open::<i32>(&device, &EACH, unsendable)).await;
@@ -313,8 +234,8 @@ async fn an_argument_that_cannot_be_sent_is_the_streams_error() {
 
 #[tokio::test]
 async fn items_that_cannot_be_sent_hide_none_before_them() {
-    let board = board(FULL, RawPaste::Windows);
-    let device = attach(&board, Trust::Trusted).await;
+    let board = Agent::USUAL.board();
+    let device = Agent::USUAL.attach(&board).await;
     let mut came = all(open::<i32>(&device, &EACH, ["1", "2", "3", "4", "object()", "6"])).await;
     match came.pop() {
         Some(Err(Error::Exception { exception, .. })) => assert_eq!(exception.kind(), "TypeError"),
@@ -327,8 +248,8 @@ async fn items_that_cannot_be_sent_hide_none_before_them() {
 fn any_items_in_any_batches_are_the_same_items() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let (_board, device) = runtime.block_on(async {
-        let board = board(FULL, RawPaste::Windows);
-        let device = attach(&board, Trust::Trusted).await;
+        let board = Agent::USUAL.board();
+        let device = Agent::USUAL.attach(&board).await;
         (board, device)
     });
     let item = prop_oneof![
