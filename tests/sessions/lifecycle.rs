@@ -369,8 +369,9 @@ async fn a_namespace_that_is_released_takes_its_memory_along_and_comes_back() {
     device.note(0).await.unwrap();
     session.exec("import gc").await.unwrap();
     let free = async || {
-        // A collector that takes what looks like a pointer for one: what lies on its stack from calls before is overwritten.
-        session.exec("def deep(n):\n return n and deep(n - 1)\ndeep(20)\ngc.collect()").await.unwrap();
+        // The collector takes what looks like a pointer for one: what earlier calls left on the stack is overwritten.
+        let deep = "def deep(n):\n return n and deep(n - 1)\ntry:deep(500)\nexcept RuntimeError:0\ngc.collect()";
+        session.exec(deep).await.unwrap();
         session.eval::<u32>("gc.mem_free()").await.unwrap()
     };
     free().await;
