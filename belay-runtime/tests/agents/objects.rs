@@ -66,9 +66,10 @@ async fn everything(agent: &Agent) {
     };
     drop(big);
     let before = free().await;
-    let held = session.object("bytearray(1000)").await.unwrap();
+    let held = session.object("bytearray(2000)").await.unwrap();
     let during = free().await;
-    assert!(during + 1000 <= before, "{before} before, {during} while it is held");
+    // A conservative collector may find a little more or less each time.
+    assert!(during + 1500 <= before, "{before} before, {during} while it is held");
     drop(held);
     let after = free().await;
     assert!(after + 300 > before, "{before} before, {after} after");
