@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::{
-    Command, Limits, Opener, Shared, Start, control::Asked, epoch::Epoch, job::Job, modules::Modules, queue::Queue,
+    Command, Limits, Opener, Shared, Start, banter::Banter, control::Asked, epoch::Epoch, job::Job, modules::Modules, queue::Queue,
     status::State, wire::Wire,
 };
 use crate::{
@@ -51,6 +51,7 @@ pub(super) struct Actor {
     pub(super) modules: Modules,
     /// The board greets people now: that is no output of a program.
     pub(super) leaving: bool,
+    pub(super) banter: Banter,
     /// How long to wait before the line is opened again; nothing at first.
     pub(super) pause: Duration,
     /// What this board and line have shown themselves to be like.
@@ -132,6 +133,7 @@ impl Actor {
             scopes: Vec::new(),
             modules: Modules::default(),
             leaving: false,
+            banter: Banter::default(),
             pause: Duration::ZERO,
             learned: Learned::nothing(),
             preloaded: learned,
@@ -204,7 +206,10 @@ impl Actor {
                     None => std::future::pending().await,
                 } } => match event {
                     Ok(Event::Output(bytes)) if self.leaving => drop(bytes),
-                    Ok(Event::Output(bytes)) => self.print(bytes),
+                    Ok(Event::Output(bytes)) => {
+                        let bytes = self.banter.without(bytes);
+                        self.print(bytes);
+                    }
                     Ok(event) => {
                         if let Event::Progress { sent, .. } = event {
                             self.reached(sent);
@@ -250,9 +255,11 @@ impl Actor {
         }
     }
 
-    fn print(&self, bytes: Vec<u8>) {
-        // Nobody listening is no error.
-        let _ = self.shared.output.send(bytes);
+    pub(super) fn print(&self, bytes: Vec<u8>) {
+        if !bytes.is_empty() {
+            // Nobody listening is no error.
+            let _ = self.shared.output.send(bytes);
+        }
     }
 
     fn forget(&mut self, id: u64) {
