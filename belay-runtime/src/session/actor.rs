@@ -8,8 +8,8 @@ use tokio::{
 };
 
 use super::{
-    Command, Limits, Opener, Shared, Start, banter::Banter, control::Asked, epoch::Epoch, job::Job, modules::Modules, queue::Queue,
-    status::State, wire::Wire,
+    Command, Limits, Opener, Shared, Start, banter::Banter, control::Asked, epoch::Epoch, job::Job, modules::Modules,
+    queue::Queue, status::State, wire::Wire,
 };
 use crate::{
     board::Learned,
