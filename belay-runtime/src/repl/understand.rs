@@ -11,8 +11,6 @@ const LONGEST_ERROR: usize = 16 * 1024;
 const FRIENDLY: &[u8] = b">>> ";
 /// What follows an answer when nothing went wrong behind it.
 const PROMPT: &[u8] = b"\x04\x04>";
-/// What is left of it when bytes of the answer, or of the prompt itself, are lost.
-const CUT_PROMPT: &[u8] = b"\x04>";
 
 /// What is known of the frame that the first request in flight waits for.
 enum Own {
@@ -162,9 +160,14 @@ impl Repl {
         let rest = &self.received[consumed..];
         let rest = &rest[..rest.len().min(LONGEST_ERROR + 1)];
         match *rest {
-            [] | [END] => return false,
-            [END, next, ..] if may_end(next) => return self.answer(payload, consumed),
-            _ if rest.starts_with(CUT_PROMPT) => return self.doubt(payload, consumed, 0, CUT_PROMPT),
+            // The prompt, or the error text of an interrupt that came when the answer was already written.
+            [END, END, b'>', ..] | [END, b'K', b'e', ..] | [END, b'T', b'r', ..] => {
+                return self.answer(payload, consumed);
+            }
+            [END, b'>', ..] => return self.doubt(payload, consumed, 0, 2),
+            [] | [END] | [END, END | b'K' | b'T'] => return false,
+            // Its last byte is lost, and the next thing follows.
+            [END, END, other, ..] if other != END => return self.doubt(payload, consumed, 0, 2),
             _ => {}
         }
         // Printed in between, by whatever runs beside the code; or the frame was no frame.
@@ -181,7 +184,7 @@ impl Repl {
                 });
                 match real.filter(|_| Some(end) == prompt) {
                     Some(at) => self.print_received(at + 1),
-                    None => return self.doubt(payload, consumed, end, b""),
+                    None => return self.doubt(payload, consumed, end, 0),
                 }
                 true
             }
@@ -194,15 +197,15 @@ impl Repl {
     }
 
     /// An answer of `consumed` bytes that may have lost some; what stands in the `between` bytes behind it may be a part
-    /// of it. `prompt` is what is left of the prompt, if it is damaged, too.
-    fn doubt(&mut self, payload: Vec<u8>, consumed: usize, between: usize, prompt: &[u8]) -> bool {
+    /// of it. `prompt` is how much is left of the prompt, if it is damaged, too.
+    fn doubt(&mut self, payload: Vec<u8>, consumed: usize, between: usize, prompt: usize) -> bool {
         self.searched = 0;
-        let between = self.received.drain(..consumed + between + prompt.len()).skip(consumed).take(between).collect();
+        let between = self.received.drain(..consumed + between + prompt).skip(consumed).take(between).collect();
         let Some(head) = self.flights.front_mut() else { return false };
         let id = head.id;
         head.phase = Phase::Answered;
         self.events.push_back(Event::Doubtful { id, payload, between });
-        if !prompt.is_empty() {
+        if prompt > 0 {
             self.flights.pop_front();
             self.events.push_back(Event::Done { id });
         }
@@ -245,9 +248,13 @@ impl Repl {
     /// The received bytes begin with `\x04`, and no frame has come: a printed byte, or the end.
     fn step_ending(&mut self, needle: &[u8], form: &Form) -> bool {
         let Some(&next) = self.received.get(1) else { return false };
+        if !may_end(next) {
+            self.print_received(1);
+            return true;
+        }
         // Whatever comes at once, no more is looked at than would be held back if it came byte by byte.
         let all = self.received.len().min(LONGEST_ERROR);
-        let end = find(&self.received[1..all], b"\x04>").map(|at| at + 1).filter(|_| may_end(next));
+        let end = find(&self.received[1..all], b"\x04>").map(|at| at + 1);
         let own = self.own_frame(needle, form);
         let own_at = match own {
             Own::Frame { at, .. } | Own::Waiting { at } => at,
@@ -266,7 +273,7 @@ impl Repl {
             }
             (Own::Waiting { at }, _, Some(proof)) if at + needle.len() <= proof => false,
             (_, Some(end), Some(_)) => self.end_head(end),
-            _ if !may_end(next) || self.received.len() > LONGEST_ERROR => {
+            _ if self.received.len() > LONGEST_ERROR => {
                 self.print_received(1);
                 true
             }
@@ -361,6 +368,18 @@ impl Repl {
         };
         self.print_received(at);
         let Some(&next) = self.received.get(1) else { return false };
+        match *self.received {
+            [END, END] => return false,
+            // Its prompt was lost: what follows is of the next one.
+            [END, END, other, ..] if other != b'>' => {
+                self.received.drain(..2);
+                if let Some(flight) = self.flights.pop_front() {
+                    self.events.push_back(Event::Done { id: flight.id });
+                }
+                return true;
+            }
+            _ => {}
+        }
         let all = self.received.len().min(LONGEST_ERROR);
         let end = find(&self.received[1..all], b"\x04>");
         match end {

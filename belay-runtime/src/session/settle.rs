@@ -312,8 +312,11 @@ fn is_damaged(flying: &Flying, is_first: bool, calls: u32, fetched: Option<&[u8]
         None => is_first && !ran && (!flying.is_unwanted() || flying.since.elapsed() > SURELY_READ),
         Some(error) => match Exception::from_traceback(error) {
             Some(exception) => comes_of_damage(&exception),
-            // Something may have been printed between the reply and the prompt.
-            None => flying.doubtful.as_ref().is_none_or(|(came, _)| Some(&**came) != fetched),
+            // Something may have been printed between the reply and the prompt: then the reply was right.
+            None => flying
+                .doubtful
+                .as_ref()
+                .is_none_or(|(came, between)| between.is_empty() || Some(came.as_slice()) != fetched),
         },
     }
 }
