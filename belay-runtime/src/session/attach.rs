@@ -167,7 +167,7 @@ impl Actor {
         loop {
             let until = (Instant::now() + patience).min(deadline);
             if self.enter_raw(attempt, until).await? {
-                match self.greet(until.max(Instant::now() + FIRST_PATIENCE).min(deadline)).await {
+                match self.greet_surely(until.max(Instant::now() + FIRST_PATIENCE).min(deadline)).await {
                     Ok(Some(status)) => return Ok(status),
                     Ok(None) => no_room = 0,
                     Err(Error::Exception { .. }) if no_room + 1 < FULL_HEAP_ATTEMPTS => no_room += 1,
@@ -233,6 +233,14 @@ impl Actor {
                 Some(event) => self.late_event(event),
                 None => return Ok(false),
             }
+        }
+    }
+
+    /// As `greet`; but a line may make another name of the agent's, and what is then not found is no reset.
+    async fn greet_surely(&mut self, until: Instant) -> Result<Option<Status>> {
+        match self.greet(until).await? {
+            Some(Status::Absent) if self.trust == Trust::Verified => self.greet(until).await,
+            status => Ok(status),
         }
     }
 
