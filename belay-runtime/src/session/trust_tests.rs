@@ -30,7 +30,7 @@ fn task(name: &'static str, source: &'static str) -> &'static Task {
         timeout: None,
         idempotent: false,
         origin: Origin { file: file!(), lines: &[], text: &[] },
-        scope: &Scope { key: "trust_tests", place: || "trust_tests", setups: &[], teardowns: &[] },
+        scope: &Scope { key: "trust_tests", place: || "trust_tests", setups: &[], tasks: &[], teardowns: &[] },
     }))
 }
 
