@@ -4,6 +4,7 @@ mod adhoc;
 mod bench;
 mod callers;
 mod lifecycle;
+mod losses;
 mod rig;
 mod stopping;
 mod streams;

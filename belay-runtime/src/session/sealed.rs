@@ -74,7 +74,9 @@ struct Attempt {
     refused: bool,
     /// It ended without an answer; what the board printed as an error.
     ended: Option<Vec<u8>>,
-    ping: Option<u64>,
+    pings: Vec<u64>,
+    /// How many bytes had come when it was asked last.
+    heard_before: u64,
     /// It looks as if it had ended without an answer.
     suspected: bool,
 }
@@ -231,7 +233,7 @@ impl Actor {
                 (false, false) => agent::bare(body),
             };
             let mut attempt =
-                Attempt { id, n, answer: None, refused: false, ended: None, ping: None, suspected: false };
+                Attempt { id, n, answer: None, refused: false, ended: None, pings: Vec::new(), heard_before: 0, suspected: false };
             self.send(&mut attempt, code)?;
             if self.watch(&mut attempt, until).await? {
                 // The time is up, or nobody waits any more.
@@ -299,13 +301,8 @@ impl Actor {
         let mut heard = silent;
         loop {
             let pasting = self.wire.as_ref().is_some_and(|wire| wire.repl.is_pasting(attempt.id));
-            let wake = match (pasting, verifies) {
-                (true, _) => until.min(Instant::now() + patience.max(STARVED)),
-                (false, true) => until.min(Instant::now() + patience),
-                // Once it runs it may be silent as long as it likes.
-                (false, false) if attempt.ping.is_none() && self.is_running(attempt.id) => until,
-                (false, false) => until.min(Instant::now() + patience.max(STARVED)),
-            };
+            let wait = if pasting || !verifies && !self.is_running(attempt.id) { patience.max(STARVED) } else { patience };
+            let wake = until.min(Instant::now() + wait);
             match self.next(Some(wake)).await {
                 Next::Changed if self.is_unwanted(attempt.id) => return Ok(true),
                 Next::Changed => {}
@@ -316,14 +313,20 @@ impl Actor {
                 Next::TimeUp => {
                     let running = self.is_running(attempt.id);
                     let before = std::mem::replace(&mut heard, self.shared.counts.read().bytes_in);
-                    match (running, attempt.ping) {
+                    match (running, attempt.pings.is_empty()) {
                         // It was not read to its end, and neither was the greeting.
-                        (false, Some(_)) => return Ok(false),
-                        (false, None) => self.ping_behind(attempt, true),
+                        (false, false) => return Ok(false),
+                        (false, true) => self.ping_behind(attempt, true),
                         // The end of its line was lost: the greeting was read as a part of it, and both have ended.
-                        (true, Some(_)) if heard == before && attempt.suspected => return Ok(false),
-                        // It talked and stopped: perhaps that was its reply, and damaged.
-                        (true, None) if heard == before && heard > silent => self.ping_behind(attempt, false),
+                        (true, false) if heard == before && attempt.suspected => return Ok(false),
+                        // It talked and stopped: perhaps that was its reply, and damaged, or the board was reset.
+                        (true, _) if heard == before && heard > silent.max(attempt.heard_before) => {
+                            self.ping_behind(attempt, false);
+                        }
+                        (true, _) if self.silence.due(attempt.id).is_some_and(|due| due <= Instant::now()) => {
+                            self.ping_behind(attempt, false);
+                            self.silence.asked();
+                        }
                         (true, _) => {}
                     }
                 }
@@ -333,15 +336,14 @@ impl Actor {
                     attempt.answer = (!attempt.refused).then_some(payload);
                 }
                 Next::Event(Event::Done { id }) => {
-                    let last = attempt.ping.unwrap_or(attempt.id);
-                    if id == last {
+                    if attempt.pings.contains(&id) || attempt.pings.is_empty() && id == attempt.id {
                         return Ok(false);
                     }
                 }
                 Next::Event(Event::Ended { id, error }) if id == attempt.id => attempt.ended = Some(error),
                 Next::Event(Event::Suspect { .. }) => {
                     attempt.suspected = true;
-                    if attempt.ping.is_none() {
+                    if attempt.pings.is_empty() {
                         self.ping_behind(attempt, false);
                     }
                 }
@@ -359,6 +361,7 @@ impl Actor {
     fn ping_behind(&mut self, attempt: &mut Attempt, unread: bool) {
         let id = self.next_id();
         let (code, expect) = agent::ping(nonce());
+        attempt.heard_before = self.shared.counts.read().bytes_in;
         let Some(wire) = &mut self.wire else { return };
         if unread {
             // A request whose end was lost waits in the board's line: as a line of its own it cannot eat the question.
@@ -367,7 +370,7 @@ impl Actor {
             return;
         }
         wire.repl.submit(Request { id, code, lane: Lane::Plain, expect });
-        attempt.ping = Some(id);
+        attempt.pings.push(id);
     }
 
     /// A resync after which the board's count is known, or the epoch is not: a count of before would give the next
