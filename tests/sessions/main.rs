@@ -2,6 +2,7 @@
 
 mod adhoc;
 mod bench;
+mod cable;
 mod callers;
 mod lifecycle;
 mod losses;
