@@ -8,7 +8,10 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    task::JoinSet,
+};
 
 /// How a line ends.
 #[derive(Clone, Copy, Debug)]
@@ -57,25 +60,25 @@ impl State {
 }
 
 /// The cable between a board and a program.
-#[derive(Clone)]
-pub(crate) struct Cable(Arc<Mutex<State>>);
+pub(crate) struct Cable(Arc<Mutex<State>>, #[allow(dead_code, reason = "it carries until it is dropped")] JoinSet<()>);
 
 impl Cable {
     pub(crate) fn new(board: impl AsyncRead + AsyncWrite + Send + 'static) -> Self {
-        let cable = Self(Arc::default());
+        let state = Arc::<Mutex<State>>::default();
+        let mut tasks = JoinSet::new();
         let (mut from_board, mut to_board) = tokio::io::split(board);
-        let carries = cable.clone();
-        tokio::spawn(async move {
+        let carries = Arc::clone(&state);
+        tasks.spawn(async move {
             let mut bytes = [0; 512];
             while let Ok(n @ 1..) = from_board.read(&mut bytes).await {
-                carries.0.lock().unwrap().arrive(&bytes[..n]);
+                carries.lock().unwrap().arrive(&bytes[..n]);
             }
         });
-        let carries = cable.clone();
-        tokio::spawn(async move {
+        let carries = Arc::clone(&state);
+        tasks.spawn(async move {
             loop {
                 let bytes = std::future::poll_fn(|cx| {
-                    let mut state = carries.0.lock().unwrap();
+                    let mut state = carries.lock().unwrap();
                     if state.to_board.is_empty() {
                         state.wakers.push(cx.waker().clone());
                         return Poll::Pending;
@@ -87,7 +90,7 @@ impl Cable {
                 }
             }
         });
-        cable
+        Self(state, tasks)
     }
 
     pub(crate) fn end(&self) -> Plug {

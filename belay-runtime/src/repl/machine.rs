@@ -149,8 +149,8 @@ struct Landmark<'a> {
     begun: usize,
     /// What ends it.
     close: &'a [u8],
-    /// Which of the requests in flight it answers.
-    flight: usize,
+    /// The request that it answers, if it answers one.
+    answers: Option<u64>,
 }
 
 impl Repl {
@@ -317,12 +317,12 @@ impl Repl {
     fn landmark(&self) -> Option<Landmark<'_>> {
         if self.syncing {
             let (found, begun) = (find_banner(&self.received), banner_overlap(&self.received));
-            return Some(Landmark { found, begun, close: b"", flight: 0 });
+            return Some(Landmark { found, begun, close: b"", answers: None });
         }
-        let texts = self.flights.iter().enumerate().skip(1).filter_map(|(flight, one)| match &one.expect {
+        let texts = self.flights.iter().skip(1).filter_map(|flight| match &flight.expect {
             Expect::Text { open, close } => {
                 let found = find(&self.received, open).map(|at| (at, open.len()));
-                Some(Landmark { found, begun: overlap(&self.received, open), close, flight })
+                Some(Landmark { found, begun: overlap(&self.received, open), close, answers: Some(flight.id) })
             }
             Expect::Frame(_) => None,
         });
@@ -340,7 +340,7 @@ impl Repl {
 
     /// Understands everything up to a landmark that has come; false if none has.
     fn land(&mut self) -> bool {
-        let Some(Landmark { found: Some((at, len)), close, flight, .. }) = self.landmark() else { return false };
+        let Some(Landmark { found: Some((at, len)), close, answers, .. }) = self.landmark() else { return false };
         if !close.is_empty() && find(&self.received[at + len..], close).is_none() {
             return false;
         }
@@ -354,18 +354,19 @@ impl Repl {
             after.drain(..len);
             self.events.push_back(Event::Banner);
         } else {
-            self.end_those_before(flight);
+            self.end_those_before(answers);
         }
         self.received = after;
         true
     }
 
     /// A greeting has been answered: requests that stand before it have ended, with or without an answer.
-    fn end_those_before(&mut self, greeting: usize) {
+    fn end_those_before(&mut self, greeting: Option<u64>) {
         // What precedes the answer is the `OK` of the greeting.
         let ok = if self.received.ends_with(b"OK") { 2 } else { 0 };
         self.received.truncate(self.received.len() - ok);
-        for flight in self.flights.drain(..greeting).collect::<Vec<_>>() {
+        let before = self.flights.iter().position(|flight| Some(flight.id) == greeting).unwrap_or(0);
+        for flight in self.flights.drain(..before).collect::<Vec<_>>() {
             let error = match self.received.first() {
                 Some(&END) => find(&self.received[1..], b"\x04>").map(|at| at + 1),
                 _ => None,

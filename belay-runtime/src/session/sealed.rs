@@ -35,6 +35,9 @@ const INFLATING: u32 = 200_000;
 const STARVED: Duration = Duration::from_secs(1);
 /// How often a reply is lost before it is fetched in slices.
 const MOST_REPLIES_LOST: u32 = 3;
+/// How often a board that says nothing is asked whether it listens, each time with twice the patience, before it is
+/// interrupted: it may only have been busy, or its host, and an interrupt then hits the request itself.
+const MOST_PINGS: usize = 3;
 
 /// Why a request has no answer.
 pub(super) enum Fault {
@@ -271,8 +274,11 @@ impl Actor {
                 && epoch.verifies()
             {
                 epoch.calls = n;
-                return self.fetch(id, what, until).await.map(Some);
+                return self.fetch(id, n, what, until).await.map(Some);
             }
+        }
+        if again {
+            return Err(self.unknown(what, "it ran, and its reply was damaged each time").into());
         }
         Ok(None)
     }
@@ -300,6 +306,7 @@ impl Actor {
         let silent = self.shared.counts.read().bytes_in + 2;
         let mut heard = silent;
         loop {
+            let patience = patience * (1 << attempt.pings.len().min(MOST_PINGS));
             let pasting = self.wire.as_ref().is_some_and(|wire| wire.repl.is_pasting(attempt.id));
             let wait = if pasting || !verifies && !self.is_running(attempt.id) { patience.max(STARVED) } else { patience };
             let wake = until.min(Instant::now() + wait);
@@ -314,9 +321,9 @@ impl Actor {
                     let running = self.is_running(attempt.id);
                     let before = std::mem::replace(&mut heard, self.shared.counts.read().bytes_in);
                     match (running, attempt.pings.is_empty()) {
-                        // It was not read to its end, and neither was the greeting.
-                        (false, false) => return Ok(false),
-                        (false, true) => self.ping_behind(attempt, true),
+                        // It was not read to its end, and neither were the questions.
+                        (false, _) if attempt.pings.len() >= MOST_PINGS => return Ok(false),
+                        (false, _) => self.ping_behind(attempt, true),
                         // The end of its line was lost: the greeting was read as a part of it, and both have ended.
                         (true, false) if heard == before && attempt.suspected => return Ok(false),
                         // It talked and stopped: perhaps that was its reply, and damaged, or the board was reset.
