@@ -235,8 +235,16 @@ impl Actor {
                 }
                 (false, false) => agent::bare(body),
             };
-            let mut attempt =
-                Attempt { id, n, answer: None, refused: false, ended: None, pings: Vec::new(), heard_before: 0, suspected: false };
+            let mut attempt = Attempt {
+                id,
+                n,
+                answer: None,
+                refused: false,
+                ended: None,
+                pings: Vec::new(),
+                heard_before: 0,
+                suspected: false,
+            };
             self.send(&mut attempt, code)?;
             if self.watch(&mut attempt, until).await? {
                 // The time is up, or nobody waits any more.
@@ -308,7 +316,8 @@ impl Actor {
         loop {
             let patience = patience * (1 << attempt.pings.len().min(MOST_PINGS));
             let pasting = self.wire.as_ref().is_some_and(|wire| wire.repl.is_pasting(attempt.id));
-            let wait = if pasting || !verifies && !self.is_running(attempt.id) { patience.max(STARVED) } else { patience };
+            let wait =
+                if pasting || !verifies && !self.is_running(attempt.id) { patience.max(STARVED) } else { patience };
             let wake = until.min(Instant::now() + wait);
             match self.next(Some(wake)).await {
                 Next::Changed if self.is_unwanted(attempt.id) => return Ok(true),
