@@ -336,9 +336,9 @@ async fn deadlines_are_kept_while_the_line_is_opened_again_in_vain() {
         } else {
             bench.unplug();
         }
-        let limit = Duration::from_millis(300);
+        let limit = Duration::from_secs(1);
         let late = device.with_timeout(limit);
-        for _ in 0..6 {
+        for _ in 0..2 {
             let begun = Instant::now();
             let (one, reset) = tokio::join!(late.add(1, 2), async {
                 let outcome = late.session().soft_reset().await;

@@ -70,7 +70,8 @@ impl Actor {
                 }
             }
             self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
-            match self.new_line(begun + self.limits.open, |actor| actor.is_waited_for(deadline)).await {
+            let until = begun + self.limits.open;
+            match self.new_line(until, deadline, |actor| actor.is_waited_for(deadline)).await {
                 Some(Ok(line)) => {
                     self.take_line(line);
                     return Ok(true);
@@ -81,8 +82,14 @@ impl Actor {
         }
     }
 
-    /// Has the line opened once; `None` as soon as it is not `wanted` any more. The queue is looked after meanwhile.
-    async fn new_line(&mut self, until: Instant, wanted: impl Fn(&Self) -> bool) -> Option<Result<Box<dyn Line>>> {
+    /// Has the line opened once; `None` as soon as it is not `wanted` any more, which is asked at `wake`, too. The queue is
+    /// looked after meanwhile.
+    async fn new_line(
+        &mut self,
+        until: Instant,
+        wake: Option<Instant>,
+        wanted: impl Fn(&Self) -> bool,
+    ) -> Option<Result<Box<dyn Line>>> {
         let opener = self.opener.clone()?;
         let port = self.shared.port.clone();
         let mut opening = Box::pin(open_by(until, &port, async move { opener().await }));
@@ -90,7 +97,7 @@ impl Actor {
             tokio::select! {
                 biased;
                 outcome = &mut opening => return Some(outcome),
-                _ = self.next(Some(until)) => if !wanted(self) {
+                _ = self.next(wake) => if !wanted(self) {
                     return None;
                 }
             }
@@ -128,7 +135,7 @@ impl Actor {
                 let until = Instant::now() + self.limits.open;
                 // Some ports are one program's at a time, even if that program is this one.
                 self.wire = None;
-                match self.new_line(until, |_| true).await {
+                match self.new_line(until, None, |_| true).await {
                     Some(Ok(line)) => self.take_line(line),
                     _ => return Err(self.unresponsive(&format!("{tried}, but the port did not open"))),
                 }
