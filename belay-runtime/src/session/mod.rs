@@ -19,6 +19,8 @@ mod sealed;
 mod settle;
 mod silence;
 mod status;
+#[cfg(test)]
+mod trust_tests;
 mod wire;
 
 use std::{
@@ -74,6 +76,8 @@ pub(crate) struct Limits {
 #[derive(Debug)]
 pub(crate) struct Start {
     pub(crate) trust: Trust,
+    /// The serial number of the USB device that the line goes through, by which the board may prove that it is its own.
+    pub(crate) usb: Option<String>,
     pub(crate) limits: Limits,
     /// Until when the board has to take calls.
     pub(crate) deadline: Instant,
