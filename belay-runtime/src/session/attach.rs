@@ -356,8 +356,7 @@ impl Actor {
     }
 
     /// Resets the interpreter and attaches to the new epoch.
-    pub(super) async fn soft_reset(&mut self) -> Result<()> {
-        let deadline = Instant::now() + self.limits.open;
+    pub(super) async fn soft_reset(&mut self, deadline: Instant) -> Result<()> {
         self.listen(deadline).await?;
         self.banter.expect();
         let restarted = self.restart_interpreter(deadline).await;
