@@ -20,7 +20,7 @@ use crate::{
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent to a board",
     label = "this argument cannot be written as Python",
-    note = "arguments of tasks implement `serde::Serialize`: add `#[derive(serde::Serialize)]` to the type"
+    note = "arguments of tasks implement `serde::Serialize`: add `#[derive(serde::Serialize)]` to the type, and to a generic one the bound `serde::Serialize`"
 )]
 pub trait Argument: Serialize {}
 
@@ -33,7 +33,7 @@ impl<T: Serialize + ?Sized> Argument for T {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the result of a task",
     label = "a task returns `belay::Result<T>`, and `T` is read from the board's reply",
-    note = "results of tasks implement `serde::Deserialize` and own their data: add `#[derive(serde::Deserialize)]` to the type inside",
+    note = "results of tasks implement `serde::Deserialize` and own their data: add `#[derive(serde::Deserialize)]` to the type inside, and to a generic one the bound `serde::de::DeserializeOwned`",
     note = "what cannot be sent stays on the board as a `Result<belay::Object>`, alone and not inside of another type"
 )]
 pub trait Returns {
@@ -48,7 +48,7 @@ pub trait Returns {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an item of a stream",
     label = "the items are `belay::Result<T>`, and `T` is read from the board's reply",
-    note = "items of streams implement `serde::Deserialize` and own their data: add `#[derive(serde::Deserialize)]` to the type inside"
+    note = "items of streams implement `serde::Deserialize` and own their data: add `#[derive(serde::Deserialize)]` to the type inside, and to a generic one the bound `serde::de::DeserializeOwned`"
 )]
 pub trait Item {
     #[doc(hidden)]

@@ -2,9 +2,11 @@
 
 mod adhoc;
 mod bench;
+mod cable;
 mod callers;
 mod holdings;
 mod lifecycle;
+mod losses;
 mod rig;
 mod stopping;
 mod streams;

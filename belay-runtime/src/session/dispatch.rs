@@ -26,7 +26,11 @@ impl Actor {
     /// Hands over what can be handed over. A call stays in the queue until it is, so that it can be taken back.
     pub(super) async fn start_ready(&mut self) {
         self.free_dropped();
-        while self.ping.is_none() && !self.doubtful && self.flying.len() < self.limits.in_flight.max(1) {
+        while self.pings.is_empty()
+            && !self.doubtful
+            && !self.has_ended()
+            && self.flying.len() < self.limits.in_flight.max(1)
+        {
             let Some(job) = self.queue.first() else { return };
             let (id, work) = (job.id, job.call.work.clone());
             let ready = self.epoch.as_ref().is_some_and(|epoch| !epoch.locked);
@@ -40,7 +44,7 @@ impl Actor {
                 // A reset helps a board, too, whose heap has no room left for a greeting.
                 self.restart(id, &work).await;
             } else if !ready {
-                self.reach(Some(id)).await;
+                self.reach().await;
                 // What was dropped while the board was away goes first.
                 self.free_dropped();
             } else {
@@ -248,6 +252,11 @@ impl Actor {
             Err(Fault::Error(error)) => return Err(error),
         };
         self.note_interrupt(&payload);
+        // What was parsed when the program was compiled may have been changed on the way: with checks it shows.
+        if self.is_unchecked() && Exception::from_reply(&payload).is_some_and(|e| e.kind() == "SyntaxError") {
+            self.distrust();
+            return Ok(());
+        }
         crate::call::check(one.name, &payload, Some(one))?;
         let index: usize = reply::decode(&payload)
             .map_err(|source| Error::WrongType { task: one.name.to_owned(), source: Box::new(source) })?;

@@ -241,7 +241,7 @@ impl Actor {
             return if threads { Err(self.lost_for_good("its threads could not be stopped")) } else { Ok(()) };
         }
         if self.epoch.as_ref().is_none_or(|epoch| epoch.locked) {
-            self.attach_again(None).await?;
+            self.attach_again().await?;
         }
         // A board that was reset meanwhile holds nothing.
         let mut holdings = self.shared.held.list();
