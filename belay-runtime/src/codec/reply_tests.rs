@@ -207,13 +207,98 @@ fn an_error_says_what_was_asked_for_what_came_and_where() {
     assert!(error::<Shape>(&pack("Square")).starts_with("unknown variant `Square`"));
 }
 
+/// What serde's own implementations or rmp-serde would take: each of these is a value to `rmp_serde::from_slice`.
+#[test]
+fn nothing_is_bent_to_make_it_fit() {
+    fn bent<T: DeserializeOwned + fmt::Debug>(payload: &[u8]) -> String {
+        let lenient: Result<T, _> = rmp_serde::from_slice(payload);
+        assert!(lenient.is_ok(), "{payload:02x?}: {lenient:?}");
+        error::<T>(payload)
+    }
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Unit;
+    let bytes = |data: &[u8]| [&[0xc4, data.len() as u8], data].concat();
+    assert_eq!(bent::<String>(&bytes(b"abc")), "expected a string, found bytes of 3");
+    assert_eq!(bent::<ByteBuf>(&pack("abc")), "expected bytes, found str \"abc\"");
+    assert_eq!(bent::<u128>(&pack(-1)), "expected u128, found int -1");
+    assert_eq!(bent::<i128>(&bytes(&[1; 16])), "expected i128, found bytes of 16");
+    assert_eq!(bent::<f32>(&pack(1e300)), "expected f32, found float 1e300");
+    assert_eq!(bent::<(u8, u8)>(&bytes(b"abc")), "expected a tuple of 2, found bytes of 3");
+    assert_eq!(bent::<Unit>(&[0x90]), "expected () (no value), found a list of 0");
+    assert_eq!(bent::<Shape>(&[0]), "expected Shape (a str or a dict of 1), found int 0");
+    assert_eq!(bent::<Shape>(&bytes(b"Nothing")), "expected Shape (a str or a dict of 1), found bytes of 7");
+    assert_eq!(bent::<Reading>(&[0x81, 0, 1]), "[0]: expected field identifier, found int 0");
+    assert_eq!(
+        bent::<Reading>(&[&[0x81][..], &bytes(b"temp"), &[1]].concat()),
+        "[bytes of 4]: expected field identifier, found bytes of 4"
+    );
+    assert_eq!(bent::<u8>(&[5, 5]), "1 bytes follow the value: the reply is damaged");
+    // A str that is none, where bytes are asked for.
+    assert!(bent::<ByteBuf>(&[0xa1, 0xff]).starts_with("expected a str in UTF-8, found 1 bytes that are none"));
+    assert_eq!(
+        error::<Shape>(&[0x91, 0xa7, b'N', b'o', b't', b'h', b'i', b'n', b'g']),
+        "expected Shape (a str or a dict of 1), found a list of 1"
+    );
+}
+
+#[test]
+fn all_forms_of_serde_can_be_read() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Flat {
+        name: String,
+        #[serde(flatten)]
+        rest: BTreeMap<String, Either>,
+    }
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(tag = "kind", content = "value")]
+    enum Tagged {
+        One(u8),
+        Two { x: i16 },
+    }
+    #[derive(Debug, PartialEq, Eq, Hash, Deserialize)]
+    struct Id(u8);
+
+    let flat = pack(BTreeMap::from([("a", "x"), ("name", "n")]));
+    let rest = BTreeMap::from([("a".to_owned(), Either::Text("x".to_owned()))]);
+    assert_eq!(decode(&flat), Ok(Flat { name: "n".to_owned(), rest }));
+    assert_eq!(decode(b"\x82\xa4kind\xa3One\xa5value\x07"), Ok(Tagged::One(7)));
+    assert_eq!(decode(b"\x82\xa5value\x81\xa1x\xff\xa4kind\xa3Two"), Ok(Tagged::Two { x: -1 }));
+    assert_eq!(decode(&[0x81, 7, 0xc3]), Ok(HashMap::from([(Id(7), true)])));
+    assert_eq!(decode(&[0x81, 0x92, 1, 2, 3]), Ok(HashMap::from([((1, 2), 3)])));
+    assert_eq!(decode(&[0x81, 0xc0, 3]), Ok(HashMap::from([(None::<u8>, 3)])));
+    assert_eq!(decode(&[0xc0]), Ok(None::<Option<u8>>));
+    assert_eq!(decode(&[0x92, 0xc0, 5]), Ok(vec![None, Some(Some(Id(5)))]));
+    // The items of bytes are ints like any other.
+    assert_eq!(decode(&[0xc4, 2, 1, 2]), Ok(vec![Some(Id(1)), Some(Id(2))]));
+    assert_eq!(decode(&[0xc4, 2, 1, 2]), Ok((1.0_f32, 2_i128)));
+    assert_eq!(decode(&ext(b'B', &[1, 2])), Ok(vec![Some(Id(1)), Some(Id(2))]));
+    let big = ext(1, "9".repeat(30).as_bytes());
+    assert_eq!(decode(&[&[0x91][..], &big].concat()), Ok(vec![Some(10_i128.pow(30) - 1)]));
+    assert_eq!(decode(&[&[0x81][..], &big, &big].concat()), Ok(HashMap::from([("9".repeat(30), 1e30_f32)])));
+
+    assert_eq!(
+        error::<HashMap<(u8, u8), bool>>(&[0x81, 0x92, 1, 2, 3]),
+        "[a list of 2]: expected a boolean, found int 3"
+    );
+    assert_eq!(error::<Vec<Option<Id>>>(&[0x92, 1, 0xa1, b'x']), "[1]: expected u8, found str \"x\"");
+    assert_eq!(error::<Vec<Option<f32>>>(&ext(b'd', &1e300_f64.to_le_bytes())), "[0]: expected f32, found float 1e300");
+    assert_eq!(error::<Vec<Option<i8>>>(&[0xc4, 2, 1, 200]), "[1]: expected i8, found int 200");
+    assert_eq!(
+        error::<Vec<u64>>(&[&[0x91][..], &big].concat()),
+        format!("[0]: expected u64, found int {}", "9".repeat(30))
+    );
+}
+
 #[test]
 fn damaged_replies_are_errors() {
     assert_eq!(error::<u8>(&[5, 5]), "1 bytes follow the value: the reply is damaged");
     assert_eq!(error::<u8>(&[]), "the reply ends inside a value: it is damaged");
     assert_eq!(error::<u8>(&[0xc1]), "0xc1 starts no value: the reply is damaged");
     assert_eq!(error::<u8>(&[0xc7, 0, 2]), "the reply is an exception");
-    assert_eq!(error::<String>(&[0xa1, 0xff]), "expected a str in UTF-8, found 1 bytes that are none");
+    assert_eq!(
+        error::<String>(&[0xa1, 0xff]),
+        "expected a str in UTF-8, found 1 bytes that are none (byte 0 of the reply)"
+    );
     // Claims that the bytes do not keep cost nothing.
     for claim in
         [&[0xdd, 0xff, 0xff, 0xff, 0xff, 0][..], &[0xdf, 0xff, 0xff, 0xff, 0xff, 0], &[0xdb, 0xff, 0xff, 0xff, 0xff, 0]]
@@ -228,7 +313,8 @@ fn damaged_replies_are_errors() {
     assert!(decode::<Deep>(&deep(64)).is_ok());
     assert!(error::<Deep>(&deep(65)).contains("nests too deeply"));
     assert!(error::<Deep>(&deep(1 << 20)).contains("nests too deeply"));
-    assert!(error::<Reading>(&[vec![0x81, 0xa1, b'x'], deep(64)].concat()).contains("damaged"));
+    // Nor where the type does not ask for them.
+    assert!(error::<Reading>(&[vec![0x81, 0xa1, b'x'], deep(64)].concat()).contains("nests too deeply"));
 }
 
 /// Any value, as a program without a fixed type would hold it.
