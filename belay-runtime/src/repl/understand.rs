@@ -1,9 +1,11 @@
 //! What the output of a running request means: prints, its answer, its end.
 
 use super::{
-    frame::{Form, Parsed, needle, parse},
+    frame::{Form, Parsed, Reading, needle, parse},
     machine::{BANNERS, END, Event, Expect, Phase, Repl},
 };
+#[cfg(test)]
+use crate::codec::msgpack::WORK;
 
 /// How much of a supposed error text is held back before it is taken for print output after all.
 const LONGEST_ERROR: usize = 16 * 1024;
@@ -121,7 +123,17 @@ impl Repl {
 
     /// What the mark at `at` begins.
     fn frame_at(&mut self, at: usize, needle: &[u8], form: &Form) -> Own {
-        match parse(&self.received[at..], form, &self.limits) {
+        let parsed = if at == 0 {
+            // A long reply comes in many pieces.
+            let reading = self.reading.take().filter(|reading| reading.fits(&self.received, form));
+            let mut reading = reading.unwrap_or_else(|| Reading::new(*form, self.limits));
+            let parsed = reading.go_on(&self.received);
+            self.reading = Some(reading);
+            parsed
+        } else {
+            parse(&self.received[at..], form, &self.limits)
+        };
+        match parsed {
             Parsed::Complete { payload, consumed } => Own::Frame { at, payload, consumed },
             Parsed::Invalid => Own::None,
             Parsed::Incomplete => {
@@ -137,6 +149,8 @@ impl Repl {
     /// The frame after `at` that a prompt follows: a print that looks like the start of a frame must not hide it.
     fn prompted_frame(&self, at: usize, needle: &[u8], form: &Form) -> Option<Own> {
         let from = self.searched.max(at + 1).min(self.received.len());
+        #[cfg(test)]
+        WORK.set(WORK.get() + self.received.len() - from);
         positions(&self.received[from..], PROMPT).find_map(|prompt| {
             let body = &self.received[at + 1..from + prompt];
             positions(body, needle).find_map(|real| match parse(&body[real..], form, &self.limits) {
@@ -149,7 +163,7 @@ impl Repl {
     }
 
     fn answer(&mut self, payload: Vec<u8>, consumed: usize) -> bool {
-        self.searched = 0;
+        self.forget();
         self.received.drain(..consumed);
         let Some(head) = self.flights.front_mut() else { return false };
         head.phase = match head.expect {
@@ -212,7 +226,7 @@ impl Repl {
 
     /// The head has ended without an answer: its error text ends at `end`, where `\x04>` stands.
     fn end_head(&mut self, end: usize) -> bool {
-        self.searched = 0;
+        self.forget();
         let error = self.received[1..end].to_vec();
         self.received.drain(..end + 2);
         if let Some(flight) = self.flights.pop_front() {
