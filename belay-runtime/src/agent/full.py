@@ -5,10 +5,10 @@ from struct import pack as P
 from array import array as A
 w=@WRITE@
 # T: functions by index; H: the identities of those that were deployed; S: namespaces, and what is kept; B: pieces of a long request
-# n: calls let through; k: the reply of the last of them
+# n: calls let through; k: the last reply and its number. An interrupt may end a call before its reply is kept
 # L: an interrupt has ended a call, and until the next greeting all others are refused
-H=[];S={1:globals()};k=n=L=0 #T
-H=[];S={};k=n=L=0 #V
+H=[];S={1:globals()};k=n,L=0,0 #T
+H=[];S={};k=n,L=0,0 #V
 B=[] #V
 # The smallest typecode that holds a..z: unsigned if it can be.
 def r(a,z):
@@ -56,12 +56,12 @@ T=[0] #V
 def b(i,*a): #T
 def b(i,j=0): #V
  global n,k,L
- m=n;o=k
+ m,o=k
  if i<-1:L=0;return print(~i,n,'@BOOT@',H,i-1) #T
  if j:L=0;s=b'%d @BOOT@ %s'%(n,H);return print(~i,s,c(i,s),i-1) #V
- if i+1:m+=1;o=b'\xc1\xc0' #T
- if i+1 and L<1: #T
- if i:m+=1;o=b'\xc1\xc0' #V
+ if~i:m=n+1;o=b'\xc1\xc0' #T
+ if~i and L<1: #T
+ if i:m=n+1;o=b'\xc1\xc0' #V
  if i and L+c(n,i)<1: #V
   n=m
   try:o=e(T[i](*a)) #T
@@ -70,6 +70,6 @@ def b(i,j=0): #V
    L=type(z)is KeyboardInterrupt
    try:i=io.StringIO();sys.print_exception(z,i);o=b'\xc1'+e((type(z).__name__,str(z),getattr(z,'errno',None),i.getvalue()))
    except:L=1;o=b'\xc1\x91\xabMemoryError'if type(z)is MemoryError else b'\xc1\x90'
-  k=o
+  k=m,o
  w(P('>BH',248,m*1597&65535)+o) #T
  w(P('>i',~c(m,o))+o) #V
