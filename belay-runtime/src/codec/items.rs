@@ -8,9 +8,6 @@ use super::{
     reply::DecodeError,
 };
 
-/// The head of a list of two.
-const PAIR: u8 = 0x92;
-
 /// Some items of a stream.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Batch {
@@ -23,14 +20,13 @@ pub(crate) struct Batch {
 /// Reads `(more, [item, …])`, which may stand inside of bytes.
 pub(crate) fn batch(payload: &[u8]) -> Result<Batch, DecodeError> {
     let damaged = || DecodeError::message("the reply is no batch of a stream");
-    let pair = match head(payload) {
+    let inside = match head(payload) {
         Ok((Head::Bin(len), skip)) => payload.get(skip..).filter(|rest| rest.len() == len as usize),
         _ => Some(payload),
     };
-    let (more, list) = match pair {
-        Some([PAIR, more @ 0..=1, list @ ..]) => (*more == 1, list),
-        _ => return Err(damaged()),
-    };
+    let inside = inside.unwrap_or_default();
+    let Ok((Head::Array(2), skip)) = head(inside) else { return Err(damaged()) };
+    let Some([more @ 0..=1, list @ ..]) = inside.get(skip..) else { return Err(damaged()) };
     let list = match head(list) {
         Ok((Head::Ext(..), _)) => plain(list)?,
         _ => Cow::Borrowed(list),
@@ -44,7 +40,7 @@ pub(crate) fn batch(payload: &[u8]) -> Result<Batch, DecodeError> {
         items.push(item.to_vec());
         rest = after;
     }
-    if rest.is_empty() { Ok(Batch { items, more }) } else { Err(damaged()) }
+    if rest.is_empty() { Ok(Batch { items, more: *more == 1 }) } else { Err(damaged()) }
 }
 
 #[cfg(test)]
@@ -62,6 +58,8 @@ mod tests {
         assert_eq!(numbers::<i16>(b"\x92\x00\xc7\x04h\xff\xff\x00\x01"), [-1, 256]);
         assert_eq!(numbers::<f32>(b"\x92\x01\xc7\x04f\x00\x00\x80\x3f"), [1.0]);
         assert_eq!(numbers::<u8>(b"\xc4\x05\x92\x01\x92\x07\x08"), [7, 8]);
+        // The tiny agent writes longer heads.
+        assert_eq!(numbers::<u8>(b"\xdc\x00\x02\x01\xdc\x00\x01\x07"), [7]);
         assert_eq!(numbers::<(u8, String)>(b"\x92\x01\x91\x92\x07\xa1x"), [(7, "x".to_owned())]);
     }
 
