@@ -16,6 +16,8 @@ use crate::{
 /// More of a traceback than this is not kept. Boards print a hundred lines at most.
 const LONGEST: usize = 16 << 10;
 
+/// Instead of a message, where the agent had no room for one.
+const UNTOLD: &str = "the board could not say what was raised (is its memory full?)";
 /// The first line of every traceback.
 const HEADER: &str = "Traceback (most recent call last):";
 
@@ -103,7 +105,7 @@ impl Exception {
             }
         }
         if count == 0 {
-            exception.message = "the board could not say what was raised (is its memory full?)".to_owned();
+            exception.message = UNTOLD.to_owned();
         }
         exception.errno = exception.errno.or_else(|| errno(&exception.kind, &exception.message));
         Some(exception)
@@ -132,6 +134,11 @@ impl Exception {
     #[must_use]
     pub fn errno(&self) -> Option<i32> {
         self.errno
+    }
+
+    /// The board has not said what it was.
+    pub(crate) fn is_untold(&self) -> bool {
+        self.message == UNTOLD
     }
 
     /// Where it was raised, outermost call first.
@@ -167,7 +174,8 @@ impl Exception {
 fn defines(task: &Task, function: &str) -> bool {
     match function {
         "<module>" => matches!(task.kind, Kind::Setup | Kind::Teardown),
-        "<lambda>" | "<listcomp>" | "<genexpr>" | "<dictcomp>" | "<setcomp>" => true,
+        "<lambda>" => task.source.contains("lambda"),
+        "<listcomp>" | "<genexpr>" | "<dictcomp>" | "<setcomp>" => task.source.contains(" for "),
         name => task
             .source
             .split("def ")

@@ -247,8 +247,10 @@ impl Actor {
                 if let Some(epoch) = &mut self.epoch {
                     epoch.calls = n;
                 }
-                // The program raised no such thing: it was the question whether the board still listens.
-                if again && Exception::from_reply(&answer).is_some_and(|e| e.kind() == "KeyboardInterrupt") {
+                // The program raised no such thing: it was the question whether the board still listens. A second
+                // interrupt leaves the agent without words for the first.
+                if again && Exception::from_reply(&answer).is_some_and(|e| e.kind() == "KeyboardInterrupt" || e.is_untold())
+                {
                     return Err(self
                         .unknown(what, "it was interrupted because the line seemed to have lost it")
                         .into());
