@@ -33,9 +33,7 @@ pub(super) fn plain(reply: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
                 return Err(DecodeError::message("0xc1 starts no value: the reply is damaged"));
             }
             Err(Stop::Deep) => {
-                return Err(DecodeError::message(format!(
-                    "the value nests too deeply: at most {MAX_DEPTH} lists and dicts inside each other"
-                )));
+                return Err(DecodeError::message("the value nests too deeply"));
             }
         };
         match head {

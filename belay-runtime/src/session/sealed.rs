@@ -249,7 +249,8 @@ impl Actor {
                 }
                 // The program raised no such thing: it was the question whether the board still listens. A second
                 // interrupt leaves the agent without words for the first.
-                if again && Exception::from_reply(&answer).is_some_and(|e| e.kind() == "KeyboardInterrupt" || e.is_untold())
+                if again
+                    && Exception::from_reply(&answer).is_some_and(|e| e.kind() == "KeyboardInterrupt" || e.is_untold())
                 {
                     return Err(self
                         .unknown(what, "it was interrupted because the line seemed to have lost it")
