@@ -131,6 +131,26 @@ async fn a_board_that_prints_for_ever_is_taken_over() {
     assert_eq!(ten(&board).await.unwrap(), 10);
 }
 
+/// Nothing can be stopped through a line that has ended; finding that out takes no time.
+#[tokio::test]
+async fn an_interrupt_on_a_line_that_has_ended_is_an_error_at_once() {
+    let (ours, theirs) = duplex(4096);
+    let cable = tokio::spawn(async move {
+        let sim = belay_sim::Board::start(&belay_sim::Options::default()).unwrap();
+        let (mut theirs, mut port) = (theirs, sim.connect());
+        tokio::io::copy_bidirectional(&mut theirs, &mut port).await
+    });
+    let board = Device::builder().connect("cable", ours).await.unwrap();
+    assert_eq!(ten(&board).await.unwrap(), 10);
+    let mut state = board.session().watch();
+    cable.abort();
+    state.wait_for(|state| *state == belay::State::Lost).await.unwrap();
+    let begun = Instant::now();
+    let error = board.session().interrupt().await.unwrap_err();
+    assert!(matches!(error, Error::Lost { .. }), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+}
+
 /// A task that stops only when it is told to.
 #[belay::task]
 async fn for_ever(device: &Device) -> Result<()> {

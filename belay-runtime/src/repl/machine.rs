@@ -67,6 +67,14 @@ pub(crate) enum Event {
     Progress { id: u64, sent: usize, total: usize },
     /// The answer.
     Reply { id: u64, payload: Vec<u8> },
+    /// What looks like the answer, but without the prompt behind it: something printed in between, or bytes of it are
+    /// lost. On a line without checks only the board can tell which.
+    Doubtful {
+        id: u64,
+        payload: Vec<u8>,
+        /// What stands between it and the prompt.
+        between: Vec<u8>,
+    },
     /// It looks as if the request had ended without an answer. The answer to any later request proves it.
     Suspect { id: u64 },
     /// The request ended without an answer; what the board printed as an error.
@@ -331,8 +339,12 @@ impl Repl {
         let mut after = self.received.split_off(at);
         while self.step() {}
         if self.syncing {
+            // An end that nothing proved is the REPL's own words, not the program's.
+            let ended = self.received.first() == Some(&END) && find(&self.received, b"\x04>").is_some();
             let open_end = std::mem::take(&mut self.received);
-            self.print(&open_end);
+            if !ended {
+                self.print(&open_end);
+            }
             self.flights.clear();
             self.syncing = false;
             after.drain(..len);
@@ -353,6 +365,10 @@ impl Repl {
         // It is the first text behind the head: see `landmark`.
         let before = self.flights.iter().skip(1).position(|flight| matches!(flight.expect, Expect::Text { .. }));
         for flight in self.flights.drain(..before.map_or(0, |at| at + 1)).collect::<Vec<_>>() {
+            if let Some((payload, consumed)) = self.doubtful_answer(&flight) {
+                self.events.push_back(Event::Doubtful { id: flight.id, payload, between: Vec::new() });
+                self.received.drain(..consumed);
+            }
             let error = match self.received.first() {
                 Some(&END) => find(&self.received[1..], b"\x04>").map(|at| at + 1),
                 _ => None,

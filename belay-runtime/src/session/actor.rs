@@ -29,6 +29,8 @@ pub(super) struct Actor {
     pub(super) wire: Option<Wire>,
     pub(super) opener: Option<Opener>,
     pub(super) trust: Trust,
+    /// See [`Start::usb`]; forgotten when it has been answered for.
+    pub(super) usb: Option<String>,
     inbox: mpsc::UnboundedReceiver<Command>,
     /// Handles are gone: finish what is queued, then end.
     ending: bool,
@@ -74,11 +76,16 @@ pub(super) struct Flying {
     pub(super) answered: bool,
     /// It ended without an answer; what the board printed as an error.
     pub(super) ended: Option<Vec<u8>>,
+    /// What may have been its answer, and what was printed between that and the prompt.
+    pub(super) doubtful: Option<(Vec<u8>, Vec<u8>)>,
+    /// When it was handed over.
+    pub(super) since: Instant,
 }
 
 impl Flying {
     pub(super) fn new(job: Job, n: u32) -> Self {
-        Self { job, n, abandoned: false, cancelled: false, answered: false, ended: None }
+        let since = Instant::now();
+        Self { job, n, abandoned: false, cancelled: false, answered: false, ended: None, doubtful: None, since }
     }
 
     /// What the REPL said when this ended without an answer. The agent could not even report it: the heap is full, or
@@ -86,6 +93,11 @@ impl Flying {
     pub(super) fn exception(&self) -> Option<Error> {
         let exception = Exception::from_traceback(self.ended.as_ref()?)?;
         Some(Error::Exception { task: self.job.call.name().to_owned(), exception: Box::new(exception) })
+    }
+
+    /// Whether nothing of it is under way any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.answered || self.ended.is_some()
     }
 
     /// Whether the board is to be stopped if it runs this.
@@ -112,13 +124,14 @@ impl Actor {
         inbox: mpsc::UnboundedReceiver<Command>,
         start: Start,
     ) -> Self {
-        let Start { trust, limits, trace, learned } = start;
+        let Start { trust, usb, limits, trace, learned } = start;
         let mut actor = Self {
             shared,
             limits,
             wire: None,
             opener,
             trust,
+            usb,
             inbox,
             ending: false,
             queue: Queue::default(),
@@ -160,7 +173,8 @@ impl Actor {
             if self.doubtful {
                 self.send_ping();
             }
-            if self.ping.is_none() && self.flying.iter().any(|flying| flying.ended.is_some()) {
+            // Counting interrupts what runs: those behind it may end first.
+            if self.ping.is_none() && self.has_ended() && self.flying.iter().all(Flying::is_over) {
                 self.recount().await;
             }
             self.obey().await;
@@ -250,7 +264,12 @@ impl Actor {
         }
     }
 
-    fn print(&self, bytes: Vec<u8>) {
+    /// Whether a call has ended without an answer.
+    pub(super) fn has_ended(&self) -> bool {
+        self.flying.iter().any(|flying| flying.ended.is_some() && !flying.answered)
+    }
+
+    pub(super) fn print(&self, bytes: Vec<u8>) {
         // Nobody listening is no error.
         let _ = self.shared.output.send(bytes);
     }

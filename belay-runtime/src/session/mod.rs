@@ -18,6 +18,8 @@ mod reach;
 mod sealed;
 mod settle;
 mod status;
+#[cfg(test)]
+mod trust_tests;
 mod wire;
 
 use std::{
@@ -70,6 +72,8 @@ pub(crate) struct Limits {
 #[derive(Debug)]
 pub(crate) struct Start {
     pub(crate) trust: Trust,
+    /// The serial number of the USB device that the line goes through, by which the board may prove that it is its own.
+    pub(crate) usb: Option<String>,
     pub(crate) limits: Limits,
     pub(crate) trace: Option<Arc<Trace>>,
     pub(crate) learned: Option<Learned>,

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::actor::{Actor, Step as Next};
 use super::{
+    attach::comes_of_damage,
     epoch::nonce,
     wire::{Pace, count},
 };
@@ -19,7 +20,6 @@ use crate::{
     error::{AfterTimeout, Error},
     exception::Exception,
     repl::{Event, Lane, REFUSED, Request},
-    transport::Trust,
 };
 
 /// How long a board that is not busy takes at most to say something, besides the time of the bytes.
@@ -84,6 +84,14 @@ struct Attempt {
     suspected: bool,
 }
 
+impl Attempt {
+    /// Whether it ended as a request ends that was changed on the way.
+    fn is_damaged(&self) -> bool {
+        let Some(error) = &self.ended else { return false };
+        Exception::from_traceback(error).is_none_or(|exception| comes_of_damage(&exception))
+    }
+}
+
 impl Actor {
     /// One request with the line to itself, sent in the way that the line bears: the board learns what it is asked at
     /// once, or, if that does not arrive whole, step by step more slowly.
@@ -144,17 +152,13 @@ impl Actor {
             count(&self.shared.counts.resent);
             if next == Step::Pieces && !verifies {
                 // Only the agents of verified lines take pieces.
-                self.trust = Trust::Verified;
-                self.epoch = None;
+                self.distrust();
                 return Err(Fault::Gone);
             }
             // The greeting that comes with it proves that nothing of the attempt is still on its way.
-            match self.resync_or_forget(until).await? {
+            match self.resync_for(until).await? {
                 Status::Present(present) => self.adopt(*present),
-                Status::Absent => {
-                    self.epoch = None;
-                    return Err(Fault::Gone);
-                }
+                Status::Absent => return Err(Fault::Gone),
             }
         }
     }
@@ -268,8 +272,13 @@ impl Actor {
                 continue;
             }
             refused = false;
+            let changed = self.is_unchecked() && attempt.is_damaged();
             again = match self.fate(attempt, what, until).await? {
                 Fate::Ran => true,
+                Fate::DidNotRun if changed => {
+                    self.distrust();
+                    return Err(Fault::Gone);
+                }
                 Fate::DidNotRun => false,
             };
             replies_lost += u32::from(again);
@@ -351,6 +360,8 @@ impl Actor {
                     }
                 }
                 Next::Event(Event::Ended { id, error }) if id == attempt.id => attempt.ended = Some(error),
+                // The kept reply says whether it is right.
+                Next::Event(Event::Doubtful { id, .. }) if id == attempt.id => attempt.ended = Some(Vec::new()),
                 Next::Event(Event::Suspect { .. }) => {
                     attempt.suspected = true;
                     if attempt.ping.is_none() {
@@ -383,19 +394,14 @@ impl Actor {
         attempt.pings += 1;
     }
 
-    /// A resync after which the board's count is known, or the epoch is not: a count of before would give the next
-    /// request the number, and with it the reply, of one that ran unheard.
-    async fn resync_or_forget(&mut self, until: Instant) -> Result<Status, Fault> {
-        let outcome = self.resync(until.max(Instant::now() + self.limits.recover)).await;
-        if outcome.is_err() {
-            self.epoch = None;
-        }
-        Ok(outcome?)
+    /// A resync for the sake of a request; one that is late does not make it shorter.
+    async fn resync_for(&mut self, until: Instant) -> Result<Status, Fault> {
+        Ok(self.resync(until.max(Instant::now() + self.limits.recover)).await?)
     }
 
     /// Whether a request that did not answer has run, as the agent counts.
     async fn fate(&mut self, attempt: Attempt, what: &str, until: Instant) -> Result<Fate, Fault> {
-        match self.resync_or_forget(until).await? {
+        match self.resync_for(until).await? {
             Status::Present(present) => {
                 let same = self.epoch.as_ref().is_some_and(|epoch| epoch.token() == present.epoch);
                 let ran = present.calls >= attempt.n && !attempt.refused;
@@ -415,13 +421,10 @@ impl Actor {
                     _ => Ok(Fate::DidNotRun),
                 }
             }
-            Status::Absent => {
-                self.epoch = None;
-                match attempt.ended {
-                    Some(error) if super::settle::is_name_error(&error) => Err(Fault::Gone),
-                    _ => Err(self.unknown(what, "the board was reset").into()),
-                }
-            }
+            Status::Absent => match attempt.ended {
+                Some(error) if super::settle::is_name_error(&error) => Err(Fault::Gone),
+                _ => Err(self.unknown(what, "the board was reset").into()),
+            },
         }
     }
 
@@ -438,14 +441,8 @@ impl Actor {
                 self.adopt(*present);
                 AfterTimeout::Stopped
             }
-            Ok(Status::Absent) => {
-                self.epoch = None;
-                AfterTimeout::Stopped
-            }
-            Err(_) => {
-                self.epoch = None;
-                AfterTimeout::Interrupting
-            }
+            Ok(Status::Absent) => AfterTimeout::Stopped,
+            Err(_) => AfterTimeout::Interrupting,
         };
         if self.asked.interrupts() {
             return Fault::Error(Error::Cancelled { task: what.to_owned(), port });

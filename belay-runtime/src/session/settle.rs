@@ -1,9 +1,12 @@
 //! What becomes of calls in flight: answered, interrupted, lost, or sent again because they certainly did not run.
 
-use std::{collections::VecDeque, io, sync::Arc};
+use std::{collections::VecDeque, io, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
 
 use super::{
     actor::{Actor, Flying},
+    attach::comes_of_damage,
     epoch::nonce,
     status::{Event as Happened, State},
     wire::count,
@@ -12,9 +15,14 @@ use crate::{
     agent::{self, Status},
     error::{AfterTimeout, Error},
     exception::Exception,
-    repl::{Event, Lane, REFUSED, Request},
+    repl::{Event, Expect, Form, Lane, REFUSED, Request},
     transport::Trust,
 };
+
+/// How long a board may say nothing while it writes a kept reply again.
+const KEPT_PATIENCE: Duration = Duration::from_secs(2);
+/// After what time a board that does nothing else has read a call.
+const SURELY_READ: Duration = Duration::from_secs(1);
 
 impl Actor {
     pub(super) fn on_event(&mut self, event: Event) {
@@ -22,6 +30,7 @@ impl Actor {
             Event::Reply { id, .. } if self.is_ping(id) => {}
             Event::Done { id } | Event::Ended { id, .. } if self.is_ping(id) => self.ping = None,
             Event::Reply { id, payload } => self.on_reply(id, payload),
+            Event::Doubtful { id, payload, between } => self.on_doubtful(id, payload, between),
             Event::Done { id } => {
                 self.flying.retain(|f| f.job.id != id || !f.answered);
                 self.doubtful = false;
@@ -45,11 +54,24 @@ impl Actor {
             Event::Announced => self.epoch = None,
             Event::Echo { .. } => {
                 self.epoch = None;
-                for flying in std::mem::take(&mut self.flying).into_iter().rev().filter(|flying| !flying.answered) {
-                    self.again(flying);
+                for mut flying in std::mem::take(&mut self.flying).into_iter().rev().filter(|flying| !flying.answered) {
+                    // One that has ended stood before it, and may have run.
+                    if flying.ended.is_some() && !flying.is_unwanted() && !flying.job.call.is_idempotent() {
+                        flying.job.unknown(&self.shared.port, "the board was reset before it told of it");
+                    } else {
+                        self.again(flying);
+                    }
                 }
             }
             Event::Output(_) | Event::Banner | Event::RawPaste { .. } | Event::Progress { .. } => {}
+        }
+    }
+
+    /// An answer that may have lost bytes is none: what the board kept of it decides.
+    fn on_doubtful(&mut self, id: u64, payload: Vec<u8>, between: Vec<u8>) {
+        if let Some(flying) = self.flying.iter_mut().find(|f| f.job.id == id) {
+            flying.doubtful = Some((payload, between));
+            flying.ended = Some(Vec::new());
         }
     }
 
@@ -106,10 +128,12 @@ impl Actor {
         match self.resync_with_backlog(self.limits.recover).await {
             Ok(status) => {
                 self.deaf = false;
+                let status = self.of_this_epoch(status);
+                let fetched = self.fetch_kept(&status).await;
                 let flying = std::mem::take(&mut self.flying);
-                self.settle(flying, &status);
+                self.settle(flying, &status, fetched);
                 match status {
-                    Status::Present(present) if present.agent.verifies || self.trust == Trust::Trusted => {
+                    Status::Present(present) if self.suits(&present) => {
                         self.adopt(*present);
                         self.shared.status.enter(State::Ready);
                     }
@@ -117,14 +141,10 @@ impl Actor {
                 }
             }
             // It answers, but there is no room left for a greeting.
-            Err(Error::Exception { .. }) => {
-                self.epoch = None;
-                self.doubt();
-            }
+            Err(Error::Exception { .. }) => self.doubt(),
             // What is known of the calls then is known from `lost`.
             Err(Error::Lost { .. }) => {}
             Err(_) => {
-                self.epoch = None;
                 self.deaf = true;
                 self.learn_ctrl_c(false);
                 self.doubt();
@@ -142,18 +162,49 @@ impl Actor {
         self.recount().await;
     }
 
-    /// Decides about calls that have not answered, from what the agent counted.
-    fn settle(&mut self, flying: VecDeque<Flying>, status: &Status) {
-        // What was handed over first and has not been let through at all was damaged on a line that was trusted.
-        if let (Status::Present(present), Some(first)) = (status, flying.front())
-            && first.n > present.calls
-            && !first.answered
-            && first.ended.is_none()
-            && self.trust == Trust::Trusted
+    /// An agent that counts for another epoch knows nothing of the calls of this one.
+    fn of_this_epoch(&self, status: Status) -> Status {
+        match status {
+            Status::Present(present) if self.last_epoch.is_some_and(|last| last != present.epoch) => Status::Absent,
+            status => status,
+        }
+    }
+
+    /// The reply of the last call that ran, if it ended without one that could be believed: the board kept it.
+    async fn fetch_kept(&mut self, status: &Status) -> Option<Vec<u8>> {
+        let Status::Present(present) = status else { return None };
+        let is_it = |flying: &Flying| flying.n == present.calls && flying.ended.is_some() && !flying.is_unwanted();
+        if present.agent.verifies || !self.flying.iter().any(|flying| is_it(flying) && !flying.answered) {
+            return None;
+        }
+        let form = Form { n: present.calls, way: present.capabilities.way_out, verified: false };
+        let until = Instant::now() + self.limits.recover;
+        let code = agent::again(false).to_vec();
+        self.exchange(code, Lane::Plain, Expect::Frame(form), until, KEPT_PATIENCE).await.ok().flatten()
+    }
+
+    /// Decides about calls that have not answered, from what the agent counted. `fetched` is the reply that the board
+    /// kept of the last of them.
+    fn settle(&mut self, mut flying: VecDeque<Flying>, status: &Status, fetched: Option<Vec<u8>>) {
+        let damaged = match status {
+            Status::Present(present) if self.trust == Trust::Trusted => {
+                let fetched = fetched.as_deref();
+                flying.iter().enumerate().any(|(place, one)| is_damaged(one, place == 0, present.calls, fetched))
+            }
+            _ => false,
+        };
+        if let (Status::Present(present), Some(payload)) = (status, fetched)
+            && let Some(last) = flying.iter_mut().find(|f| f.n == present.calls && !f.answered)
         {
-            tracing::warn!(port = self.shared.port, "the line loses or changes bytes: from now on it is verified");
-            self.trust = Trust::Verified;
-            self.epoch = None;
+            if let Some((_, between)) = last.doubtful.take().filter(|(came, _)| *came == payload) {
+                self.print(between);
+            }
+            self.note_interrupt(&payload);
+            last.answered = true;
+            last.job.answer(Ok(payload));
+        }
+        if damaged {
+            self.distrust();
         }
         // From the last to the first, because those that did not run go back to the front of the queue.
         for mut flying in flying.into_iter().rev() {
@@ -170,7 +221,7 @@ impl Actor {
                 flying.job.time_out(&self.shared.port, board);
             } else if flying.cancelled {
                 flying.job.cancelled(&self.shared.port);
-            } else if !ran && flying.ended.as_ref().is_none_or(|error| is_name_error(error)) {
+            } else if !ran && (damaged || flying.ended.as_ref().is_none_or(|error| is_name_error(error))) {
                 self.queue.put_back(flying.job);
             } else if let Some(error) = flying.exception() {
                 flying.job.answer(Err(error));
@@ -244,9 +295,29 @@ impl Actor {
                     self.on_reply(id, payload);
                 }
             }
+            Event::Doubtful { id, payload, between } => self.on_doubtful(id, payload, between),
             Event::Done { id } => self.flying.retain(|f| f.job.id != id || !f.answered),
             _ => {}
         }
+    }
+}
+
+/// Whether what became of a call shows that an unchecked line loses or changes bytes: of the `calls` that were let through,
+/// this one has no reply that could be believed, or it was not let through at all.
+fn is_damaged(flying: &Flying, is_first: bool, calls: u32, fetched: Option<&[u8]>) -> bool {
+    let ran = flying.n <= calls;
+    match &flying.ended {
+        _ if flying.answered => false,
+        // An interrupt may be quicker than a board that has just been given the call.
+        None => is_first && !ran && (!flying.is_unwanted() || flying.since.elapsed() > SURELY_READ),
+        Some(error) => match Exception::from_traceback(error) {
+            Some(exception) => comes_of_damage(&exception),
+            // Something may have been printed between the reply and the prompt: then the reply was right.
+            None => flying
+                .doubtful
+                .as_ref()
+                .is_none_or(|(came, between)| between.is_empty() || Some(came.as_slice()) != fetched),
+        },
     }
 }
 

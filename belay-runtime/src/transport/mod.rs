@@ -24,12 +24,19 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + ?Sized> Line for T {}
 /// A line, and what is known of it before anything has been sent.
 pub(crate) struct Opened {
     pub(crate) line: Box<dyn Line>,
-    pub(crate) trust: Trust,
+    /// `None`: it is for the board to prove.
+    pub(crate) trust: Option<Trust>,
     /// By what the board can be found again.
     pub(crate) board: Option<Usb>,
 }
 
 /// Whether bytes can be lost or changed between the host and the board without anybody noticing.
+///
+/// Unless a program says it, TCP, programs and lines in memory are trusted, and a serial port is verified until the board
+/// at its other end has proved that the port is its own USB: its unique id is what the serial number of the USB device
+/// says ([`Profile::is_own_usb`](crate::Profile::is_own_usb)). A bridge, whatever its vendor, has a number of its own. A
+/// trusted line that is found to lose or change bytes is verified from then on.
+/// [`Capabilities::trust`](crate::Capabilities::trust) says which it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Trust {
     /// The line has its own checks and flow control: native USB, TCP, a program, memory. Calls travel bare.
@@ -52,7 +59,7 @@ pub enum Trust {
 pub(crate) async fn open(spec: &str) -> Result<Opened> {
     let (rest, said) = take_trust(spec)?;
     let opened = open_line(&rest).await?;
-    Ok(Opened { trust: said.unwrap_or(opened.trust), ..opened })
+    Ok(Opened { trust: said.or(opened.trust), ..opened })
 }
 
 /// Opens the line to the same board anew.
@@ -90,11 +97,11 @@ fn take_trust(spec: &str) -> Result<(String, Option<Trust>)> {
 }
 
 async fn open_line(spec: &str) -> Result<Opened> {
-    let trusted = |line| Ok(Opened { line, trust: Trust::Trusted, board: None });
+    let trusted = |line| Ok(Opened { line, trust: Some(Trust::Trusted), board: None });
     if let Some(board) = spec.strip_prefix("sim:") {
         let noisy = ["drop=", "flip=", "double="].iter().any(|option| board.contains(option));
         let trust = if noisy { Trust::Verified } else { Trust::Trusted };
-        return Ok(Opened { line: simulated(spec, board).await?, trust, board: None });
+        return Ok(Opened { line: simulated(spec, board).await?, trust: Some(trust), board: None });
     }
     if let Some(address) = spec.strip_prefix("tcp://") {
         let stream = TcpStream::connect(address)
