@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{
-    frame::Form,
+    frame::{Form, Reading},
     understand::{banner_overlap, find, find_banner, overlap},
 };
 use crate::codec::msgpack::Limits;
@@ -135,6 +135,8 @@ pub(crate) struct Repl {
     pub(super) received: Vec<u8>,
     /// How many of them have been searched for a frame that hides behind a print.
     pub(super) searched: usize,
+    /// The frame that they may begin with, as far as it has come.
+    pub(super) reading: Option<Reading>,
     /// The last bytes that came while nothing was in flight.
     pub(super) idle_tail: Vec<u8>,
     outgoing: Vec<u8>,
@@ -167,6 +169,7 @@ impl Repl {
             flights: VecDeque::new(),
             received: Vec::new(),
             searched: 0,
+            reading: None,
             idle_tail: Vec::new(),
             outgoing: Vec::new(),
             inputs: None,
@@ -352,6 +355,7 @@ impl Repl {
         if !close.is_empty() && find(&self.received[at + len..], close).is_none() {
             return false;
         }
+        self.forget();
         let mut after = self.received.split_off(at);
         while self.step() {}
         if self.syncing {
@@ -368,6 +372,7 @@ impl Repl {
         } else {
             self.end_those_before(answers);
         }
+        self.forget();
         self.received = after;
         true
     }
@@ -418,9 +423,18 @@ impl Repl {
         }
     }
 
+    /// Forgets what was found out about the received bytes, because the first of them are taken away.
+    pub(super) fn forget(&mut self) {
+        self.searched = 0;
+        self.reading = None;
+    }
+
     /// Takes the first `n` received bytes as print output.
     pub(super) fn print_received(&mut self, n: usize) {
-        self.searched = 0;
+        if n == 0 {
+            return;
+        }
+        self.forget();
         let bytes: Vec<u8> = self.received.drain(..n).collect();
         self.print(&bytes);
     }
