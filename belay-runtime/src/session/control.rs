@@ -173,6 +173,9 @@ impl Actor {
         self.shared.held_tasks.clear();
         // The port is free before anybody hears that it is.
         self.wire = None;
+        for mut flying in self.adrift.drain(..) {
+            flying.unknown(&self.shared.port, "");
+        }
         self.shared.status.enter(State::Closed);
         for done in self.asked.closes.drain(..) {
             let _ = done.send(outcome.clone());
