@@ -19,6 +19,9 @@ const LONGEST: usize = 16 << 10;
 /// The first line of every traceback.
 const HEADER: &str = "Traceback (most recent call last):";
 
+/// The message of an exception of which the board says nothing.
+const UNSAID: &str = "the board could not say what was raised (is its memory full?)";
+
 /// What CircuitPython prints between the tracebacks of chained exceptions; the last one is what was raised.
 const CHAINS: [&str; 2] = [
     "During handling of the above exception, another exception occurred:",
@@ -103,10 +106,21 @@ impl Exception {
             }
         }
         if count == 0 {
-            exception.message = "the board could not say what was raised (is its memory full?)".to_owned();
+            exception.message = UNSAID.to_owned();
         }
         exception.errno = exception.errno.or_else(|| errno(&exception.kind, &exception.message));
         Some(exception)
+    }
+
+    /// Whether Ctrl-C may be what ended a call: it says so, or a second one kept the agent from saying it.
+    pub(crate) fn may_be_interrupt(payload: &[u8]) -> bool {
+        Self::from_reply(payload)
+            .is_some_and(|exception| exception.kind == "KeyboardInterrupt" || exception.is_unsaid())
+    }
+
+    /// The board could not say what was raised.
+    fn is_unsaid(&self) -> bool {
+        self.message == UNSAID
     }
 
     /// The exception that a REPL printed; `None` if there is no text.

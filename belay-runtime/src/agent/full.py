@@ -63,13 +63,13 @@ def b(i,j=0): #V
  if i+1 and L<1: #T
  if i:m+=1;o=b'\xc1\xc0' #V
  if i and L+c(n,i)<1: #V
-  n=m
+  k=b'\xc1\x90';n=m
   try:o=e(T[i](*a)) #T
   try:i,*a=eval(i[:-4]);o=e(T[i](*a)if i*0==0 else eval(exec(*a)or i)) #V
   except BaseException as z:
    L=type(z)is KeyboardInterrupt
    try:i=io.StringIO();sys.print_exception(z,i);o=b'\xc1'+e((type(z).__name__,str(z),getattr(z,'errno',None),i.getvalue()))
-   except:L=1;o=b'\xc1\x91\xabMemoryError'if type(z)is MemoryError else b'\xc1\x90'
+   except:L=1;i=0;o=b'\xc1\x91'+e(type(z).__name__)
   k=o
  w(P('>BH',248,m*1597&65535)+o) #T
  w(P('>i',~c(m,o))+o) #V

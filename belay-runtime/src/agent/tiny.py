@@ -11,13 +11,13 @@ def b(i,j=0): #V
  if i+1 and L<1: #T
  if i:m+=1;o=b'\xc1\xc0' #V
  if i and L+c(n,i)<1: #V
-  n=m
+  k=b'\xc1\x90';n=m
   try:o=e(T[i](*a)) #T
   try:i,*a=eval(i[:-4]);o=e(T[i](*a)if i*0==0 else eval(exec(*a)or i)) #V
   except BaseException as z:
    L=type(z)is KeyboardInterrupt
    try:o=b'\xc1'+e((str(type(z)),str(z)))
-   except:L=1;o=b'\xc1\x90'
+   except:L=1;o=k
   k=o
  w(P('>BH',248,m*1597&65535)+o) #T
  w(P('>i',~c(m,o))+o) #V

@@ -162,7 +162,9 @@ impl Actor {
         let Some(wire) = &mut self.wire else { return Ok(false) };
         wire.repl.sync();
         if attempt == 0 {
-            wire.repl.control(b"\x03\x03\x01");
+            // Once: a second one would meet the agent while it says what the first one has interrupted, and it ends
+            // MicroPython's unix port if that has not got round to the first.
+            wire.repl.control(b"\x03\x01");
             let settle = (Instant::now() + SETTLE).min(until);
             loop {
                 match self.step(settle).await? {

@@ -243,7 +243,7 @@ impl Actor {
                     epoch.calls = n;
                 }
                 // The program raised no such thing: it was the question whether the board still listens.
-                if again && Exception::from_reply(&answer).is_some_and(|e| e.kind() == "KeyboardInterrupt") {
+                if again && Exception::may_be_interrupt(&answer) {
                     return Err(self
                         .unknown(what, "it was interrupted because the line seemed to have lost it")
                         .into());
