@@ -5,10 +5,10 @@ from struct import pack as P
 from array import array as A
 w=@WRITE@
 # T: functions by index; H: the identities of those that were deployed; S: namespaces, and what is kept; B: pieces of a long request
-# n: calls let through; k: the reply of the last of them
+# n: calls let through; k: the last reply and its number. An interrupt may end a call before its reply is kept
 # L: an interrupt has ended a call, and until the next greeting all others are refused
-H=[];S={1:globals()};k=n=L=0 #T
-H=[];S={};k=n=L=0 #V
+H=[];S={1:globals()};k=n,L=0,0 #T
+H=[];S={};k=n,L=0,0 #V
 B=[] #V
 # The smallest typecode that holds a..z: unsigned if it can be.
 def r(a,z):
@@ -56,20 +56,20 @@ T=[0] #V
 def b(i,*a): #T
 def b(i,j=0): #V
  global n,k,L
- m=n;o=k
+ m,o=k
  if i<-1:L=0;return print(~i,n,'@BOOT@',H,i-1) #T
  if j:L=0;s=b'%d @BOOT@ %s'%(n,H);return print(~i,s,c(i,s),i-1) #V
- if i+1:m+=1;o=b'\xc1\xc0' #T
- if i+1 and L<1: #T
- if i:m+=1;o=b'\xc1\xc0' #V
+ if~i:m=n+1;o=b'\xc1\xc0' #T
+ if~i and L<1: #T
+ if i:m=n+1;o=b'\xc1\xc0' #V
  if i and L+c(n,i)<1: #V
-  k=b'\xc1\x90';n=m
+  n=m
   try:o=e(T[i](*a)) #T
   try:i,*a=eval(i[:-4]);o=e(T[i](*a)if i*0==0 else eval(exec(*a)or i)) #V
   except BaseException as z:
-   L=type(z)is KeyboardInterrupt
-   try:i=io.StringIO();sys.print_exception(z,i);o=b'\xc1'+e((type(z).__name__,str(z),getattr(z,'errno',None),i.getvalue()))
-   except:L=1;i=0;o=b'\xc1\x91'+e(type(z).__name__)
-  k=o
+   a=type(z).__name__;L=a=='KeyboardInterrupt'
+   try:i=io.StringIO();sys.print_exception(z,i);o=b'\xc1'+e((a,str(z),getattr(z,'errno',None),i.getvalue()))
+   except:L=1;i=0;o=b'\xc1\x91'+(b'\xabMemoryError'if a=='MemoryError'else e(a))
+  k=m,o
  w(P('>BH',248,m*1597&65535)+o) #T
  w(P('>i',~c(m,o))+o) #V

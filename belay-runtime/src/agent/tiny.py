@@ -4,21 +4,21 @@
 def b(i,*a): #T
 def b(i,j=0): #V
  global n,k,L
- m=n;o=k
+ m,o=k
  if i<-1:L=0;return print(~i,n,'@BOOT@',H,i-1) #T
  if j:L=0;s=b'%d @BOOT@ %s'%(n,H);return print(~i,s,c(i,s),i-1) #V
- if i+1:m+=1;o=b'\xc1\xc0' #T
- if i+1 and L<1: #T
- if i:m+=1;o=b'\xc1\xc0' #V
+ if~i:m=n+1;o=b'\xc1\xc0' #T
+ if~i and L<1: #T
+ if i:m=n+1;o=b'\xc1\xc0' #V
  if i and L+c(n,i)<1: #V
-  k=b'\xc1\x90';n=m
+  n=m
   try:o=e(T[i](*a)) #T
   try:i,*a=eval(i[:-4]);o=e(T[i](*a)if i*0==0 else eval(exec(*a)or i)) #V
   except BaseException as z:
    L=type(z)is KeyboardInterrupt
    try:o=b'\xc1'+e((str(type(z)),str(z)))
-   except:L=1;o=k
-  k=o
+   except:L=1;o=b'\xc1\x90'
+  k=m,o
  w(P('>BH',248,m*1597&65535)+o) #T
  w(P('>i',~c(m,o))+o) #V
 # ---
@@ -54,5 +54,5 @@ def d(s,g,h,m): #T
 import sys
 from @STRUCT@ import pack as P
 w=@WRITE@
-T=[d];H=[];S={1:globals()};k=n=L=0 #T
-T=[0];H=[];S={};B=[];k=n=L=0 #V
+T=[d];H=[];S={1:globals()};k=n,L=0,0 #T
+T=[0];H=[];S={};B=[];k=n,L=0,0 #V

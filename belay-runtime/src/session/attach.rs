@@ -32,7 +32,9 @@ const LONGEST_PATIENCE: Duration = Duration::from_secs(2);
 const SETTLE: Duration = Duration::from_millis(30);
 /// Transfers of so many bytes tell something of a line's rate.
 const LONG_ENOUGH_TO_TIME: usize = 1024;
-const FULL_HEAP_ATTEMPTS: u32 = 2;
+/// How many greetings in a row find no room before the heap is taken for full: what has just been interrupted may have
+/// filled it.
+const FULL_HEAP_ATTEMPTS: u32 = 3;
 
 impl Actor {
     /// Makes sure that the board listens and holds an agent that takes calls.
@@ -122,15 +124,14 @@ impl Actor {
     pub(super) async fn resync(&mut self, deadline: Instant) -> Result<Status> {
         self.ping_is_over();
         let mut patience = FIRST_PATIENCE;
-        let mut attempt = 0;
+        let (mut attempt, mut no_room) = (0, 0);
         loop {
             let until = (Instant::now() + patience).min(deadline);
             if self.enter_raw(attempt, until).await? {
                 match self.greet(until.max(Instant::now() + FIRST_PATIENCE).min(deadline)).await {
                     Ok(Some(status)) => return Ok(status),
-                    // A heap that is full may have been filled by what has just been interrupted.
-                    Ok(None) | Err(Error::Exception { .. }) if attempt < FULL_HEAP_ATTEMPTS => {}
-                    Ok(None) => {}
+                    Ok(None) => no_room = 0,
+                    Err(Error::Exception { .. }) if no_room + 1 < FULL_HEAP_ATTEMPTS => no_room += 1,
                     Err(error) => return Err(error),
                 }
             }
@@ -276,7 +277,7 @@ impl Actor {
                 Some(Event::Ended { id: of, error }) if of == id => {
                     return match Exception::from_traceback(&error) {
                         Some(exception) if exception.kind() == "MemoryError" => {
-                            let task = "greeting the board (a soft reset empties its heap)".to_owned();
+                            let task = "making the board listen (a soft reset empties its heap)".to_owned();
                             Err(Error::Exception { task, exception: Box::new(exception) })
                         }
                         _ => Ok(answer),

@@ -16,22 +16,28 @@ use crate::{
     repl::payload,
 };
 
-/// Sets the last reply aside and tells its length. What is evaluated here still sees the reply that was the last.
-const SET_ASIDE: &[u8] = b"'len(B[0])       ','',{0:B.clear()or B.append(k)}";
+/// Sets the last reply aside and tells its number and its length. What is evaluated here still sees the reply that was
+/// the last.
+const SET_ASIDE: &[u8] = b"'k[0],len(B[0])','',{0:B.clear()or B.append(k[1])}";
 const DROP: &[u8] = b"'0','',{0:B.clear()}";
 /// A slice costs a turn: shorter ones are never worth it.
 const SHORTEST: usize = 64;
 
 impl Actor {
-    /// The last reply of a verified agent, slice by slice. In a box, because a slice is a request too.
+    /// The reply of call `n`, which was the last, from a verified agent, slice by slice. In a box, because a slice is a
+    /// request too.
     pub(super) fn fetch<'a>(
         &'a mut self,
         id: u64,
+        n: u32,
         what: &'a str,
         until: Instant,
     ) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, Fault>> + Send + 'a>> {
         Box::pin(async move {
-            let len: usize = self.read(id, SET_ASIDE, what, until).await?;
+            let (kept, len): (u32, usize) = self.read(id, SET_ASIDE, what, until).await?;
+            if kept != n {
+                return Err(self.unknown(what, "it was interrupted before its reply was kept").into());
+            }
             if len > Limits::default().size {
                 return Err(self.damaged(what));
             }

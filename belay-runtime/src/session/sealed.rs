@@ -35,6 +35,9 @@ const INFLATING: u32 = 200_000;
 const STARVED: Duration = Duration::from_secs(1);
 /// How often a reply is lost before it is fetched in slices.
 const MOST_REPLIES_LOST: u32 = 3;
+/// How often a board that says nothing is asked whether it listens, each time with twice the patience, before it is
+/// interrupted: it may only have been busy, or its host, and an interrupt then hits the request itself.
+const MOST_PINGS: u32 = 3;
 
 /// Why a request has no answer.
 pub(super) enum Fault {
@@ -75,6 +78,8 @@ struct Attempt {
     /// It ended without an answer; what the board printed as an error.
     ended: Option<Vec<u8>>,
     ping: Option<u64>,
+    /// How many there were.
+    pings: u32,
     /// It looks as if it had ended without an answer.
     suspected: bool,
 }
@@ -231,7 +236,7 @@ impl Actor {
                 (false, false) => agent::bare(body),
             };
             let mut attempt =
-                Attempt { id, n, answer: None, refused: false, ended: None, ping: None, suspected: false };
+                Attempt { id, n, answer: None, refused: false, ended: None, ping: None, pings: 0, suspected: false };
             self.send(&mut attempt, code)?;
             if self.watch(&mut attempt, until).await? {
                 // The time is up, or nobody waits any more.
@@ -269,8 +274,11 @@ impl Actor {
                 && epoch.verifies()
             {
                 epoch.calls = n;
-                return self.fetch(id, what, until).await.map(Some);
+                return self.fetch(id, n, what, until).await.map(Some);
             }
+        }
+        if again {
+            return Err(self.unknown(what, "it ran, and its reply was damaged each time").into());
         }
         Ok(None)
     }
@@ -298,6 +306,7 @@ impl Actor {
         let silent = self.shared.counts.read().bytes_in + 2;
         let mut heard = silent;
         loop {
+            let patience = patience * (1 << attempt.pings.min(MOST_PINGS));
             let pasting = self.wire.as_ref().is_some_and(|wire| wire.repl.is_pasting(attempt.id));
             let wake = match (pasting, verifies) {
                 (true, _) => until.min(Instant::now() + patience.max(STARVED)),
@@ -317,9 +326,9 @@ impl Actor {
                     let running = self.is_running(attempt.id);
                     let before = std::mem::replace(&mut heard, self.shared.counts.read().bytes_in);
                     match (running, attempt.ping) {
-                        // It was not read to its end, and neither was the greeting.
-                        (false, Some(_)) => return Ok(false),
-                        (false, None) => self.ping_behind(attempt, true),
+                        // It was not read to its end, and neither were the questions.
+                        (false, Some(_)) if attempt.pings >= MOST_PINGS => return Ok(false),
+                        (false, _) => self.ping_behind(attempt, true),
                         // The end of its line was lost: the greeting was read as a part of it, and both have ended.
                         (true, Some(_)) if heard == before && attempt.suspected => return Ok(false),
                         // It talked and stopped: perhaps that was its reply, and damaged.
@@ -368,6 +377,7 @@ impl Actor {
         }
         wire.repl.submit(Request { id, code, lane: Lane::Plain, expect });
         attempt.ping = Some(id);
+        attempt.pings += 1;
     }
 
     /// A resync after which the board's count is known, or the epoch is not: a count of before would give the next
@@ -382,7 +392,14 @@ impl Actor {
 
     /// Whether a request that did not answer has run, as the agent counts.
     async fn fate(&mut self, attempt: Attempt, what: &str, until: Instant) -> Result<Fate, Fault> {
-        match self.resync_or_forget(until).await? {
+        let status = match self.resync_or_forget(until).await {
+            // It was sent: that the board cannot be reached now says nothing of it.
+            Err(Fault::Error(Error::Open { .. })) => {
+                return Err(self.unknown(what, "the board has not answered since it was sent").into());
+            }
+            status => status?,
+        };
+        match status {
             Status::Present(present) => {
                 let same = self.epoch.as_ref().is_some_and(|epoch| epoch.token() == present.epoch);
                 let ran = present.calls >= attempt.n && !attempt.refused;
