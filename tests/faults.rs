@@ -98,7 +98,7 @@ fn line(board: &Board, up: Arc<Fault>, down: Arc<Fault>) -> DuplexStream {
 /// A task that no board has seen: it answers with the list of all its calls so far.
 fn fresh_task() -> &'static Task {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    static SCOPE: Scope = Scope { key: "faults", place: || "faults", setups: &[], teardowns: &[] };
+    static SCOPE: Scope = Scope { key: "faults", place: || "faults", setups: &[], tasks: &[], teardowns: &[] };
     let source = "seen=[]\ndef bump(k):\n seen.append(k)\n return seen";
     Box::leak(Box::new(Task {
         name: "bump",

@@ -34,6 +34,29 @@ trait Raising {
         "
     }
 
+    #[belay::task]
+    async fn once(&self, n: u8) -> Result<f32> {
+        "return 1 / n  # in the task that is called"
+    }
+
+    #[belay::task]
+    async fn twice(&self, n: u8) -> Result<f32> {
+        "
+        global once
+        halves = once(n) / 2  # in the task that calls
+        return halves + halves
+        "
+    }
+
+    #[belay::task]
+    fn each(&self, numbers: &[u8]) -> impl Stream<Item = Result<f32>> {
+        "
+        global once
+        for n in numbers:
+            yield once(n)  # in the stream that calls
+        "
+    }
+
     #[belay::task(file = "py/scale.py")]
     async fn scale(&self, value: f32, unit: &str) -> Result<f32>;
 
@@ -86,6 +109,16 @@ async fn every_function_on_the_way_has_its_line() {
             frame("# in the helper", "helper")
         ]
     );
+}
+
+#[tokio::test]
+async fn a_task_that_another_one_calls_has_its_line_too() {
+    let board = board().await;
+    assert_eq!(board.once(1).await.unwrap(), 1.0);
+    let called = frame("# in the task that is called\"", "once");
+    assert_eq!(frames(board.twice(0).await), [frame("# in the task that calls", "twice"), called.clone()]);
+    let item = board.each(&[0]).next().await.unwrap();
+    assert_eq!(frames(item), [frame("# in the stream that calls", "each"), called]);
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ use crate::problem::{Problem, Problems};
 /// [`macro@teardown`] and have a Python body in a string literal; methods with a Rust body and no attribute are helpers,
 /// and may be `async`.
 ///
-/// ```text
+/// ```
 /// use belay::{Device, Result};
 ///
 /// #[belay::device]
@@ -52,6 +52,13 @@ use crate::problem::{Problem, Problems};
 ///         "#
 ///     }
 /// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// let board = Device::open("sim:pico").await?;
+/// println!("{:.1} °C", board.read_temp().await?);
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// All methods return futures that are `Send`, so a trait of this kind is not dyn-compatible: take
@@ -79,12 +86,17 @@ pub fn device(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> p
 /// - on a method with `&self`, in an `impl` of a type, or in a trait, that is `AsRef<belay::Device>`;
 /// - on a free `async fn` whose first parameter is `&belay::Device`.
 ///
-/// ```text
+/// ```
 /// #[belay::task(timeout = "500ms", idempotent)]
 /// async fn free_memory(device: &belay::Device) -> belay::Result<u32> {
 ///     "import gc
 ///      return gc.mem_free()"
 /// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> belay::Result<()> {
+/// # assert!(free_memory(&belay::Device::open("sim:pico").await?).await? > 1000);
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// The arguments are encoded when the function is called, not when its future is first polled.
@@ -93,12 +105,27 @@ pub fn device(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> p
 ///
 /// A body that yields is a generator on the board, and a stream in Rust:
 ///
-/// ```text
+/// ```
+/// # use belay::{Device, Result, Stream};
+/// # #[belay::device]
+/// # trait Sensor {
+/// #     #[belay::setup]
+/// #     async fn open(&self) -> Result<()> { "from machine import ADC\nadc = ADC(4)" }
 /// #[belay::task]
 /// fn samples(&self, count: u32) -> impl Stream<Item = Result<u16>> {
 ///     "for _ in range(count):
 ///          yield adc.read_u16()"
 /// }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// # let board = Device::open("sim:pico").await?;
+/// let mut samples = board.samples(100);
+/// while let Some(sample) = samples.next().await {
+///     println!("{}", sample?);
+/// }
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// The stream is `Send` and `Unpin` and borrows nothing, so `samples.next().await` works wherever it is kept. In code
@@ -141,7 +168,12 @@ pub fn task(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> pro
 /// `belay::Result<belay::Thread>`, the handle of the thread. It goes where a [`macro@task`] goes. A board whose firmware
 /// has no `_thread` refuses it with an error.
 ///
-/// ```text
+/// ```
+/// # use belay::{Device, Error, Result, Thread};
+/// # #[belay::device]
+/// # trait Lamp {
+/// #     #[belay::setup]
+/// #     async fn open(&self) -> Result<()> { "from machine import Pin\nled = Pin(25, Pin.OUT)" }
 /// #[belay::thread]
 /// async fn blink(&self, period_ms: u32) -> Result<Thread> {
 ///     "import time
@@ -150,6 +182,13 @@ pub fn task(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> pro
 ///          time.sleep_ms(period_ms)
 ///          yield"
 /// }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// # let outcome = Device::open("sim:pico").await?.blink(100).await;
+/// # assert!(matches!(outcome, Err(Error::Unsupported { .. })), "virtual boards have no threads");
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// # Options
@@ -170,12 +209,25 @@ pub fn thread(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> p
 /// A setup with parameters cannot run by itself: it runs when it is called, and its parameters become names that the
 /// tasks of the trait see, like everything else that it defines.
 ///
-/// ```text
+/// ```
+/// # use belay::{Device, Result};
+/// # #[belay::device]
+/// # trait Lamp {
 /// #[belay::setup]
 /// async fn configure(&self, pin: u8) -> Result<()> {
 ///     "from machine import Pin
 ///      led = Pin(pin, Pin.OUT)"
 /// }
+/// #     #[belay::task]
+/// #     async fn light(&self) -> Result<u8> { "led.on()\nreturn led.value()" }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// # let board = Device::open("sim:pico").await?;
+/// board.configure(25).await?;
+/// # assert_eq!(board.light().await?, 1);
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// # Options
@@ -193,11 +245,29 @@ pub fn setup(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> pr
 /// takes `&self` alone and returns `belay::Result<()>`. Teardowns run in the reverse of the order in which they are
 /// written. Nothing runs when the line is lost instead of closed.
 ///
-/// ```text
+/// ```
+/// # use belay::{Device, Result};
+/// # #[belay::device]
+/// # trait Lamp {
+/// #     #[belay::setup]
+/// #     async fn open(&self) -> Result<()> { "from machine import Pin\nled = Pin(25, Pin.OUT)" }
+/// #     #[belay::task]
+/// #     async fn light(&self) -> Result<()> { "led.on()" }
 /// #[belay::teardown]
 /// async fn off(&self) -> Result<()> {
-///     "led.off()"
+///     "led.off()
+///      print('the lamp is off')"
 /// }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// # let board = Device::open("sim:pico").await?;
+/// # board.light().await?;
+/// # let mut printed = board.session().output();
+/// # board.close().await?;
+/// # assert_eq!(printed.take_text(), "the lamp is off\r\n");
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// # Options

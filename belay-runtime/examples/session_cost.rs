@@ -17,7 +17,7 @@ use tokio::{
     task::LocalSet,
 };
 
-static SCOPE: Scope = Scope { key: "session_cost", place: || "session_cost", setups: &[], teardowns: &[] };
+static SCOPE: Scope = Scope { key: "session_cost", place: || "session_cost", setups: &[], tasks: &[], teardowns: &[] };
 static READ_TEMP: Task = Task {
     name: "read_temp",
     kind: Kind::Task,

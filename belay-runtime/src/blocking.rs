@@ -111,10 +111,14 @@ impl Device {
 
     /// The items of a stream, each waited for.
     ///
-    /// ```text
-    /// for sample in board.iter(board.samples(100, 10)) {
+    /// ```
+    /// # use belay_runtime::{Result, blocking};
+    /// # fn print(board: &blocking::Device, samples: impl futures_core::Stream<Item = Result<u16>>) -> Result<()> {
+    /// for sample in board.iter(samples) {
     ///     println!("{}", sample?);
     /// }
+    /// # Ok(())
+    /// # }
     /// ```
     pub fn iter<S: Stream>(&self, stream: S) -> Iter<S> {
         Iter { stream: Box::pin(stream), worker: Arc::clone(&self.worker) }

@@ -12,7 +12,7 @@ use crate::{
     device::Device,
     error::{Error, Result},
     exception::Exception,
-    task::Task,
+    task::{Scope, Task},
 };
 
 /// A value that can be sent to a board: everything that implements [`serde::Serialize`].
@@ -61,8 +61,9 @@ pub fn decode<R: Returns>(outcome: Outcome) -> R {
 pub(crate) fn check(name: &str, payload: &[u8], task: Option<&'static Task>) -> Result<()> {
     let Some(mut exception) = Exception::from_reply(payload) else { return Ok(()) };
     if let Some(task) = task {
-        // What a task calls may stand in a setup.
-        for one in [task].iter().chain(task.scope.setups).chain(task.scope.teardowns) {
+        // What a task calls may stand in a setup, or be a task too.
+        let Scope { setups, tasks, teardowns, .. } = task.scope;
+        for one in [task].iter().chain(*setups).chain(*tasks).chain(*teardowns) {
             exception.locate(one);
         }
     }

@@ -181,7 +181,8 @@ impl Exception {
 fn defines(task: &Task, function: &str) -> bool {
     match function {
         "<module>" => matches!(task.kind, Kind::Setup | Kind::Teardown),
-        "<lambda>" | "<listcomp>" | "<genexpr>" | "<dictcomp>" | "<setcomp>" => true,
+        "<lambda>" => task.source.contains("lambda"),
+        "<listcomp>" | "<genexpr>" | "<dictcomp>" | "<setcomp>" => task.source.contains(" for "),
         name => task
             .source
             .split("def ")

@@ -133,7 +133,7 @@ fn the_frames_of_the_agent_are_read() {
     }
 }
 
-static SCOPE: Scope = Scope { key: "tests", place: || "tests", setups: &[], teardowns: &[] };
+static SCOPE: Scope = Scope { key: "tests", place: || "tests", setups: &[], tasks: &[], teardowns: &[] };
 static TASK: Task = Task {
     name: "read_temp",
     kind: Kind::Task,

@@ -65,6 +65,8 @@ pub struct Scope {
     /// The setups of this scope, in the order in which they are written. Those without parameters run before its first
     /// task.
     pub setups: &'static [&'static Task],
+    /// Everything else of this scope: any of it may stand in the traceback of any other.
+    pub tasks: &'static [&'static Task],
     /// The teardowns of this scope, in the order in which they are written. They run in the reverse order.
     pub teardowns: &'static [&'static Task],
 }
@@ -92,6 +94,7 @@ impl fmt::Debug for Scope {
         f.debug_struct("Scope")
             .field("key", &self.key)
             .field("setups", &Names(self.setups))
+            .field("tasks", &Names(self.tasks))
             .field("teardowns", &Names(self.teardowns))
             .finish()
     }
@@ -125,7 +128,8 @@ pub(crate) const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 mod tests {
     use super::*;
 
-    static SCOPE: Scope = Scope { key: "crate::Trait", place: || "crate::Trait", setups: &[&SETUP], teardowns: &[] };
+    static SCOPE: Scope =
+        Scope { key: "crate::Trait", place: || "crate::Trait", setups: &[&SETUP], tasks: &[], teardowns: &[] };
     static SETUP: Task = Task {
         name: "open",
         kind: Kind::Setup,
@@ -140,7 +144,10 @@ mod tests {
 
     #[test]
     fn a_task_and_its_scope_can_be_printed() {
-        assert_eq!(format!("{SCOPE:?}"), r#"Scope { key: "crate::Trait", setups: ["open"], teardowns: [] }"#);
+        assert_eq!(
+            format!("{SCOPE:?}"),
+            r#"Scope { key: "crate::Trait", setups: ["open"], tasks: [], teardowns: [] }"#
+        );
         assert_eq!(
             format!("{SETUP:?}"),
             r#"Task { name: "open", kind: Setup, params: [], source: "x=1", hash: 0x0000000000000001, timeout: None, idempotent: false, origin: src/main.rs, scope: "crate::Trait" }"#

@@ -27,7 +27,7 @@ fn task(name: &'static str, source: &'static str) -> &'static Task {
         timeout: None,
         idempotent: false,
         origin: Origin { file: file!(), lines: &[], text: &[] },
-        scope: &Scope { key: "transfer_tests", place: || "transfer_tests", setups: &[], teardowns: &[] },
+        scope: &Scope { key: "transfer_tests", place: || "transfer_tests", setups: &[], tasks: &[], teardowns: &[] },
     }))
 }
 

@@ -84,8 +84,9 @@ fn implementation(device: &DeviceTrait) -> TokenStream {
         ::core::any::type_name::<#marker>()
     });
     let scope = format_ident!("__BELAY_SCOPE");
-    let of_kind = |kind| -> TokenStream {
-        let functions = device.functions().filter(|function| function.kind == kind && function.python.is_some());
+    let of_kinds = |kinds: &[Kind]| -> TokenStream {
+        let functions =
+            device.functions().filter(|function| kinds.contains(&function.kind) && function.python.is_some());
         let names = functions.map(|function| {
             let cfgs = task::cfgs(&function.attrs);
             let task = static_name(function);
@@ -94,8 +95,7 @@ fn implementation(device: &DeviceTrait) -> TokenStream {
         names.collect()
     };
     let has_tasks = device.functions().any(|function| function.python.is_some());
-    let scope_static = has_tasks
-        .then(|| task::scope_static(krate, &scope, &key, &place, &of_kind(Kind::Setup), &of_kind(Kind::Teardown)));
+    let scope_static = has_tasks.then(|| task::scope_static(krate, &scope, &key, &place, of_kinds));
     let tasks =
         device.functions().filter_map(|function| task::task_static(krate, function, &static_name(function), &scope));
     let methods = device.functions().map(|function| method(krate, function));

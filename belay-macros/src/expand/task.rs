@@ -14,9 +14,8 @@ pub(crate) fn alone(alone: &Alone) -> TokenStream {
     let scope = Ident::new("__BELAY_SCOPE", Span::call_site());
     let task = Ident::new("__BELAY_TASK", Span::call_site());
     let statics = task_static(krate, function, &task, &scope).map(|task| {
-        let nothing = TokenStream::new();
         let module = quote!(::core::module_path!());
-        let scope = scope_static(krate, &scope, &module, &module, &nothing, &nothing);
+        let scope = scope_static(krate, &scope, &module, &module, |_| TokenStream::new());
         quote!(#scope #task)
     });
     let call = call(krate, function, &task);
@@ -131,14 +130,17 @@ pub(crate) fn scope_static(
     scope: &Ident,
     key: &TokenStream,
     place: &TokenStream,
-    setups: &TokenStream,
-    teardowns: &TokenStream,
+    bodies: impl Fn(&[Kind]) -> TokenStream,
 ) -> TokenStream {
+    let setups = bodies(&[Kind::Setup]);
+    let tasks = bodies(&[Kind::Task, Kind::Stream, Kind::Thread]);
+    let teardowns = bodies(&[Kind::Teardown]);
     quote! {
         static #scope: #krate::__private::Scope = #krate::__private::Scope {
             key: #key,
             place: || #place,
             setups: &[#setups],
+            tasks: &[#tasks],
             teardowns: &[#teardowns],
         };
     }

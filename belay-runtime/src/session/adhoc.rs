@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The namespace of code that belongs to no trait.
-pub(crate) static ADHOC: Scope = Scope { key: "exec", place: || "exec", setups: &[], teardowns: &[] };
+pub(crate) static ADHOC: Scope = Scope { key: "exec", place: || "exec", setups: &[], tasks: &[], teardowns: &[] };
 
 impl Session {
     /// Runs Python on the board, in a namespace of its own that lives as long as this boot of the board.

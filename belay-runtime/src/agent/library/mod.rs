@@ -26,7 +26,7 @@
 use crate::task::{FNV_BASIS, Kind, Origin, Scope, Task, fnv1a};
 
 /// The agent's own namespace.
-pub(crate) static LIBRARY: Scope = Scope { key: "belay", place: || "belay", setups: &[], teardowns: &[] };
+pub(crate) static LIBRARY: Scope = Scope { key: "belay", place: || "belay", setups: &[], tasks: &[], teardowns: &[] };
 
 /// A function in as many forms as there are agents: `[full, tiny]`.
 pub(crate) type Function = [Task; 2];

@@ -1,24 +1,10 @@
-//! Objects that stay on a board, with all agents: read, called, indexed, freed, and gone with a reset.
+//! Objects that stay on a board: read, called, indexed, freed, and gone with a reset.
 
 use std::collections::BTreeMap;
 
-use belay_runtime::{Device, Error, Trust};
-use belay_sim::{Board, Options};
+use belay_runtime::Error;
 
-const FULL: u32 = 96 * 1024;
-const TINY: u32 = 30 * 1024;
-
-async fn board(heap: u32, trust: Trust) -> (Board, Device) {
-    let mut options = Options::default();
-    options.heap = heap;
-    let board = Board::start(&options).unwrap();
-    let device = attach(&board, trust).await;
-    (board, device)
-}
-
-async fn attach(board: &Board, trust: Trust) -> Device {
-    Device::builder().trust(trust).connect("objects", board.connect()).await.unwrap()
-}
+use crate::Agent;
 
 const SOURCE: &str = "
 class Lamp:
@@ -34,9 +20,11 @@ lamps = {'red': Lamp(1), 2: [10, 20]}
 import gc
 ";
 
-/// What objects must do with every agent.
-async fn everything(heap: u32, trust: Trust) {
-    let (board, device) = board(heap, trust).await;
+on_every_agent!(everything);
+
+async fn everything(agent: &Agent) {
+    let board = agent.board();
+    let device = agent.attach(&board).await;
     let session = device.session();
     session.exec(SOURCE).await.unwrap();
 
@@ -89,7 +77,7 @@ async fn everything(heap: u32, trust: Trust) {
     let left = session.object("bytearray(1000)").await.unwrap();
     std::mem::forget(left);
     drop((gc, lamps, device));
-    let device = attach(&board, trust).await;
+    let device = agent.attach(&board).await;
     let gc = device.session().object("gc").await.unwrap();
     gc.call::<()>("collect", ()).await.unwrap();
     let after = gc.call::<u32>("mem_free", ()).await.unwrap();
@@ -101,24 +89,4 @@ async fn everything(heap: u32, trust: Trust) {
     assert!(matches!(gc.call::<()>("collect", ()).await, Err(Error::Gone { .. })));
     assert_eq!(device.session().traffic(), sent, "something was sent");
     assert_eq!(device.session().object("(7,)").await.unwrap().index::<u8>(0).await.unwrap(), 7);
-}
-
-#[tokio::test]
-async fn the_full_agent_of_a_trusted_line() {
-    everything(FULL, Trust::Trusted).await;
-}
-
-#[tokio::test]
-async fn the_full_agent_of_a_verified_line() {
-    everything(FULL, Trust::Verified).await;
-}
-
-#[tokio::test]
-async fn the_tiny_agent_of_a_trusted_line() {
-    everything(TINY, Trust::Trusted).await;
-}
-
-#[tokio::test]
-async fn the_tiny_agent_of_a_verified_line() {
-    everything(TINY, Trust::Verified).await;
 }

@@ -1,44 +1,21 @@
-//! Generators as streams, on all agents: every item once and in order, other calls between, nothing left on the board.
+//! Generators as streams: every item once and in order, other calls between, nothing left on the board.
 
 use std::time::Duration;
 
 use belay_runtime::{
-    __private::{Args, Argument, Kind, Origin, Scope, Streaming, Task, call, decode, stream},
-    Device, Error, Result, Trust,
+    __private::{Argument, Kind, Streaming, Task, decode, stream},
+    Device, Error, Result,
 };
-use belay_sim::{Board, Options, RawPaste};
+use belay_sim::RawPaste;
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;
 
-static SCOPE: Scope =
-    Scope { key: "streams::Everything", place: || "streams::Everything", setups: &[], teardowns: &[] };
-
-const fn task(kind: Kind, name: &'static str, source: &'static str) -> Task {
-    let mut hash = 1;
-    let mut i = 0;
-    while i < source.len() {
-        hash = hash * 31 % 1_000_000_007 + source.as_bytes()[i] as u64;
-        i += 1;
-    }
-    Task {
-        name,
-        kind,
-        params: &["x"],
-        source,
-        hash,
-        timeout: None,
-        idempotent: false,
-        origin: Origin { file: "streams.rs", lines: &[1, 2, 3, 4], text: &["", "", "", ""] },
-        scope: &SCOPE,
-    }
-}
+use crate::{Agent, FREE, args, ask, plain, task};
 
 static COUNT: Task = task(Kind::Stream, "count", "def count(n):\n for i in range(n):\n  yield i");
 static EACH: Task =
     task(Kind::Stream, "each", "def each(items):\n for x in items:\n  yield eval(x) if type(x)is str else x");
 static NEGATE: Task = task(Kind::Task, "negate", "def negate(x):\n return -x");
-static FREE: Task =
-    task(Kind::Task, "free_heap", "def free_heap(x):\n import gc\n gc.collect()\n return gc.mem_free()");
 static CLOSED: Task = task(Kind::Task, "closed_so_far", "closed=[]\ndef closed_so_far(x):\n return closed");
 static CLOSES: Task = task(
     Kind::Stream,
@@ -46,19 +23,10 @@ static CLOSES: Task = task(
     "def closes(n):\n big=bytearray(1500)\n try:\n  while 1:\n   yield len(big)\n finally:\n  closed.append(n)",
 );
 static THEN_SPINS: Task = Task {
-    timeout: Some(Duration::from_millis(300)),
+    // A tenth of it is for the board to show that it stopped, and a slow line takes 40 ms for that alone.
+    timeout: Some(Duration::from_secs(2)),
     ..task(Kind::Stream, "then_spins", "def then_spins(n):\n for i in range(n):\n  yield i\n while 1:pass")
 };
-
-fn args(task: &'static Task, arg: impl Argument) -> Args {
-    let mut args = Args::new(task);
-    args.push(&arg);
-    args
-}
-
-async fn ask<R: DeserializeOwned>(device: &Device, task: &'static Task, arg: impl Argument) -> Result<R> {
-    call(device, args(task, arg), decode::<Result<R>>).await
-}
 
 fn open<R: DeserializeOwned>(device: &Device, task: &'static Task, arg: impl Argument) -> Streaming<Result<R>> {
     stream(device, args(task, arg), decode::<Result<R>>)
@@ -72,27 +40,14 @@ async fn all<R>(mut stream: Streaming<Result<R>>) -> Vec<Result<R>> {
     items
 }
 
-const FULL: u32 = 96 * 1024;
-const TINY: u32 = 30 * 1024;
+on_every_agent!(everything);
 
-fn board(heap: u32, raw_paste: RawPaste) -> Board {
-    let mut options = Options::default();
-    options.heap = heap;
-    options.raw_paste = raw_paste;
-    Board::start(&options).unwrap()
-}
-
-async fn attach(board: &Board, trust: Trust) -> Device {
-    Device::builder().trust(trust).connect("streams", board.connect()).await.unwrap()
-}
-
-/// What streams must do with every agent.
-async fn everything(heap: u32, trust: Trust, raw_paste: RawPaste) {
-    let board = board(heap, raw_paste);
-    let device = attach(&board, trust).await;
+async fn everything(agent: &Agent) {
+    let board = agent.board();
+    let device = agent.attach(&board).await;
 
     // Many items, and a call for each. A line without flow control is slow.
-    let many = if raw_paste == RawPaste::Windows { 1000 } else { 200 };
+    let many = if agent.raw_paste == RawPaste::Windows { 1000 } else { 200 };
     let mut stream = open::<i32>(&device, &COUNT, many);
     let mut expected = 0;
     while let Some(item) = stream.next().await {
@@ -135,7 +90,7 @@ async fn everything(heap: u32, trust: Trust, raw_paste: RawPaste) {
         stream
     });
     ask::<i32>(&device, &NEGATE, 0).await.unwrap();
-    let before: u32 = ask(&device, &FREE, 0).await.unwrap();
+    let before: u32 = plain(&device, &FREE).await.unwrap();
     for n in 1..4 {
         let mut stream = open::<u32>(&device, &CLOSES, n);
         for _ in 0..3 {
@@ -144,7 +99,7 @@ async fn everything(heap: u32, trust: Trust, raw_paste: RawPaste) {
     }
     ask::<i32>(&device, &NEGATE, 0).await.unwrap();
     assert_eq!(ask::<Vec<i32>>(&device, &CLOSED, 0).await.unwrap(), [0, 1, 2, 3]);
-    let after: u32 = ask(&device, &FREE, 0).await.unwrap();
+    let after: u32 = plain(&device, &FREE).await.unwrap();
     assert!(after + 400 > before, "{before} bytes free before, {after} after");
 
     // An item that does not come: what came before it counts.
@@ -170,34 +125,9 @@ async fn everything(heap: u32, trust: Trust, raw_paste: RawPaste) {
 }
 
 #[tokio::test]
-async fn the_full_agent_of_a_trusted_line() {
-    everything(FULL, Trust::Trusted, RawPaste::Windows).await;
-}
-
-#[tokio::test]
-async fn the_full_agent_of_a_verified_line() {
-    everything(FULL, Trust::Verified, RawPaste::Windows).await;
-}
-
-#[tokio::test]
-async fn the_tiny_agent_of_a_trusted_line() {
-    everything(TINY, Trust::Trusted, RawPaste::Windows).await;
-}
-
-#[tokio::test]
-async fn the_tiny_agent_of_a_verified_line() {
-    everything(TINY, Trust::Verified, RawPaste::Windows).await;
-}
-
-#[tokio::test]
-async fn the_tiny_agent_without_raw_paste() {
-    everything(TINY, Trust::Verified, RawPaste::Unknown).await;
-}
-
-#[tokio::test]
 async fn a_hundred_quick_items_take_at_most_four_turns() {
-    let board = board(FULL, RawPaste::Windows);
-    let device = attach(&board, Trust::Trusted).await;
+    let board = Agent::USUAL.board();
+    let device = Agent::USUAL.attach(&board).await;
     assert_eq!(all(open::<i32>(&device, &COUNT, 1)).await.len(), 1);
     // The board collects for so many milliseconds, and this machine may do something else meanwhile.
     let mut fewest = u64::MAX;
@@ -213,8 +143,8 @@ async fn a_hundred_quick_items_take_at_most_four_turns() {
 
 #[tokio::test]
 async fn a_stream_that_is_not_polled_does_nothing() {
-    let board = board(FULL, RawPaste::Windows);
-    let device = attach(&board, Trust::Trusted).await;
+    let board = Agent::USUAL.board();
+    let device = Agent::USUAL.attach(&board).await;
     let before = device.session().traffic();
     drop(open::<i32>(&device, &COUNT, 100));
     tokio::task::yield_now().await;
@@ -223,8 +153,8 @@ async fn a_stream_that_is_not_polled_does_nothing() {
 
 #[tokio::test]
 async fn an_argument_that_cannot_be_sent_is_the_streams_error() {
-    let board = board(FULL, RawPaste::Windows);
-    let device = attach(&board, Trust::Trusted).await;
+    let board = Agent::USUAL.board();
+    let device = Agent::USUAL.attach(&board).await;
     let before = device.session().traffic();
     let unsendable = std::collections::BTreeMap::from([(vec![1], 2)]);
     let came = all(open::<i32>(&device, &EACH, unsendable)).await;
@@ -234,8 +164,8 @@ async fn an_argument_that_cannot_be_sent_is_the_streams_error() {
 
 #[tokio::test]
 async fn items_that_cannot_be_sent_hide_none_before_them() {
-    let board = board(FULL, RawPaste::Windows);
-    let device = attach(&board, Trust::Trusted).await;
+    let board = Agent::USUAL.board();
+    let device = Agent::USUAL.attach(&board).await;
     let mut came = all(open::<i32>(&device, &EACH, ["1", "2", "3", "4", "object()", "6"])).await;
     match came.pop() {
         Some(Err(Error::Exception { exception, .. })) => assert_eq!(exception.kind(), "TypeError"),
@@ -248,8 +178,8 @@ async fn items_that_cannot_be_sent_hide_none_before_them() {
 fn any_items_in_any_batches_are_the_same_items() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let (_board, device) = runtime.block_on(async {
-        let board = board(FULL, RawPaste::Windows);
-        let device = attach(&board, Trust::Trusted).await;
+        let board = Agent::USUAL.board();
+        let device = Agent::USUAL.attach(&board).await;
         (board, device)
     });
     let item = prop_oneof![
