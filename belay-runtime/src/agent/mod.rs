@@ -290,7 +290,7 @@ pub(crate) fn in_namespace(part: &str) -> String {
 
 /// Code that prints the free heap, twice.
 pub(crate) fn free_heap(nonce: u32) -> Vec<u8> {
-    format!("try:_b=__import__('gc');_b.collect();_b=_b.mem_free()\nexcept:_b=0\nprint(~-{nonce},_b,_b,~{nonce})").into_bytes()
+    format!("_b=__import__('gc');_b.collect();print(~-{nonce},_b.mem_free(),_b.mem_free(),~{nonce})").into_bytes()
 }
 
 /// Code that says that what stands before it has run.
@@ -308,7 +308,7 @@ pub(crate) const START: &str = "_b=_b['b']\n";
 pub(crate) fn loader(nonce: u32) -> (Vec<u8>, Expect) {
     // Collecting often keeps what stays close together: what is scattered leaves no room for anything larger.
     let code = format!(
-        "try:__import__('gc').threshold(999)\nexcept:0\ndef _b(s=0,a=[0,{{}}]):\n try:__import__('gc').collect()\n except:0\n if s==1:return a[1]\n \
+        "try:__import__('gc').threshold(999)\nexcept:0\ndef _b(s=0,a=[0,{{}}]):\n __import__('gc').collect()\n if s==1:return a[1]\n \
          if s==0:s=b''.join(a[2:]);a[2:]=[];return s\n h=a[0]\n for c in s:h=(h*{FACTOR}+c)%{MODULUS}\n \
          if h==0:a[0]+=1;a.append(s[:-4])\n print(~-{nonce},a[0],~{nonce})\n"
     );
