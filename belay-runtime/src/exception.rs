@@ -16,11 +16,10 @@ use crate::{
 /// More of a traceback than this is not kept. Boards print a hundred lines at most.
 const LONGEST: usize = 16 << 10;
 
+/// Instead of a message, where the agent had no room for one.
+const UNTOLD: &str = "the board could not say what was raised (is its memory full?)";
 /// The first line of every traceback.
 const HEADER: &str = "Traceback (most recent call last):";
-
-/// The message of an exception of which the board says nothing.
-const UNSAID: &str = "the board could not say what was raised (is its memory full?)";
 
 /// What CircuitPython prints between the tracebacks of chained exceptions; the last one is what was raised.
 const CHAINS: [&str; 2] = [
@@ -106,7 +105,7 @@ impl Exception {
             }
         }
         if count == 0 {
-            exception.message = UNSAID.to_owned();
+            exception.message = UNTOLD.to_owned();
         }
         exception.errno = exception.errno.or_else(|| errno(&exception.kind, &exception.message));
         Some(exception)
@@ -114,13 +113,7 @@ impl Exception {
 
     /// Whether Ctrl-C may be what ended a call: it says so, or a second one kept the agent from saying it.
     pub(crate) fn may_be_interrupt(payload: &[u8]) -> bool {
-        Self::from_reply(payload)
-            .is_some_and(|exception| exception.kind == "KeyboardInterrupt" || exception.is_unsaid())
-    }
-
-    /// The board could not say what was raised.
-    fn is_unsaid(&self) -> bool {
-        self.message == UNSAID
+        Self::from_reply(payload).is_some_and(|it| it.kind == "KeyboardInterrupt" || it.is_untold())
     }
 
     /// The exception that a REPL printed; `None` if there is no text.
@@ -146,6 +139,11 @@ impl Exception {
     #[must_use]
     pub fn errno(&self) -> Option<i32> {
         self.errno
+    }
+
+    /// The board has not said what it was.
+    pub(crate) fn is_untold(&self) -> bool {
+        self.message == UNTOLD
     }
 
     /// Where it was raised, outermost call first.

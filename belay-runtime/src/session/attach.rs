@@ -23,8 +23,11 @@ pub(super) const SMALLEST_BUFFER: usize = 64;
 /// What the slowest board seen, an nRF51 with MicroPython 1.9.2, takes without loss while it does nothing else.
 pub(super) const SLOW: Pace = Pace { bytes: 16, every: Duration::from_millis(2) };
 
-/// How long the first attempt to enter the raw REPL waits for its banner; each further one waits twice as long.
+/// How long the first attempt to enter the raw REPL waits for its banner; each further one waits longer.
 const FIRST_PATIENCE: Duration = Duration::from_millis(250);
+/// How long a board behind a line that may lose bytes takes at most to say that it was reset: the longest of all
+/// profiles' times to boot.
+const RESET_PATIENCE: Duration = Duration::from_secs(3);
 /// How many times the patience for a resync a backlog may take.
 const LONGEST_BACKLOG: u32 = 4;
 const LONGEST_PATIENCE: Duration = Duration::from_secs(2);
@@ -127,6 +130,7 @@ impl Actor {
         let (mut attempt, mut no_room) = (0, 0);
         loop {
             let until = (Instant::now() + patience).min(deadline);
+            let heard = self.shared.counts.read().bytes_in;
             if self.enter_raw(attempt, until).await? {
                 match self.greet(until.max(Instant::now() + FIRST_PATIENCE).min(deadline)).await {
                     Ok(Some(status)) => return Ok(status),
@@ -139,7 +143,9 @@ impl Actor {
                 return Err(self.silent(attempt + 1));
             }
             attempt += 1;
-            patience = (patience * 2).min(LONGEST_PATIENCE);
+            // One that is heard is there, and what was said was damaged rather than late.
+            let silent = self.shared.counts.read().bytes_in == heard;
+            patience = (if silent { patience * 2 } else { patience * 5 / 4 }).min(LONGEST_PATIENCE);
             // A greeting may have been too fast for the board.
             if let Some(wire) = &mut self.wire {
                 wire.set_pace(Some(SLOW));
@@ -310,14 +316,27 @@ impl Actor {
     /// Resets the interpreter and attaches to the new epoch.
     pub(super) async fn soft_reset(&mut self) -> Result<()> {
         let deadline = Instant::now() + self.limits.open;
-        self.listen(deadline).await?;
-        if let Some(wire) = &mut self.wire {
-            wire.repl.sync();
-            wire.repl.control(b"\x04");
+        loop {
+            self.listen(deadline).await?;
+            if let Some(wire) = &mut self.wire {
+                wire.repl.sync();
+                wire.repl.control(b"\x04");
+            }
+            // A line that loses bytes may have lost this one, or what the board said of it.
+            let until = match self.trust {
+                Trust::Verified => deadline.min(Instant::now() + RESET_PATIENCE),
+                Trust::Trusted => deadline,
+            };
+            // Boards come back in the raw REPL; an interpreter that is started anew greets people first.
+            loop {
+                match self.step(until).await? {
+                    Some(Event::Banner | Event::Announced) => return self.ensure_attached(deadline).await,
+                    Some(_) => {}
+                    None if Instant::now() >= deadline => return Err(self.silent(1)),
+                    None => break,
+                }
+            }
         }
-        // Boards come back in the raw REPL; an interpreter that is started anew greets people first.
-        while !matches!(self.step(deadline).await?.ok_or_else(|| self.silent(1))?, Event::Banner | Event::Announced) {}
-        self.ensure_attached(deadline).await
     }
 }
 

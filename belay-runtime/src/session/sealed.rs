@@ -247,7 +247,8 @@ impl Actor {
                 if let Some(epoch) = &mut self.epoch {
                     epoch.calls = n;
                 }
-                // The program raised no such thing: it was the question whether the board still listens.
+                // The program raised no such thing: it was the question whether the board still listens. A second
+                // interrupt leaves the agent without words for the first.
                 if again && Exception::may_be_interrupt(&answer) {
                     return Err(self
                         .unknown(what, "it was interrupted because the line seemed to have lost it")
