@@ -77,10 +77,10 @@
 
 pub use belay_macros::{device, setup, task, teardown, thread};
 pub use belay_runtime::{
-    AfterTimeout, Builder, Call, CallKind, Capabilities, CtrlC, Device, Error, Event, Events, Exception, Exclusive,
-    Executor, Frame, Learned, Line, Manager, ManagerEvent, ManagerEvents, Namespace, Object, Output, Preset, Printed,
-    Profile, Progress, Repairs, Reply, Reset, Result, Session, Source, State, Statistics, Step, Streaming, Thread,
-    Traffic, Transfer, Trust, WayOut, blocking, codec, layers,
+    AfterTimeout, Builder, Call, CallKind, Capabilities, Device, Error, Event, Events, Exception, Exclusive, Executor,
+    Frame, Learned, Line, Manager, ManagerEvent, ManagerEvents, Namespace, Object, Output, OwnUsb, Preset, Printed,
+    Profile, Progress, Repairs, Reply, Result, Session, Source, State, Statistics, Step, Streaming, Thread, Traffic,
+    Transfer, Trust, WayOut, blocking, codec, layers,
 };
 /// What a task that yields gives back. `futures_core`'s, which all of async Rust knows.
 pub use futures_core::Stream;

@@ -45,7 +45,7 @@ mod transfer_tests;
 mod transport;
 
 pub use agent::Capabilities;
-pub use board::{CtrlC, Learned, Profile, Reset, Step};
+pub use board::{Learned, OwnUsb, Profile, Step};
 pub use device::{Builder, Device};
 pub use error::{AfterTimeout, Error, Result};
 pub use exception::{Exception, Frame, Source};

@@ -134,7 +134,7 @@ impl Capabilities {
         )
     }
 
-    pub(super) fn from_record(record: &str) -> Option<Self> {
+    pub(crate) fn from_record(record: &str) -> Option<Self> {
         let words: Vec<&str> = record.split(';').collect();
         let [implementation, version, platform, heap, window, float, flags, unique_id, writer, way] = words[..] else {
             return None;

@@ -4,4 +4,5 @@ mod learned;
 mod profiles;
 
 pub use learned::{Learned, Step};
-pub use profiles::{CtrlC, Profile, Reset};
+pub(crate) use profiles::UNKNOWN;
+pub use profiles::{OwnUsb, Profile};

@@ -1,34 +1,26 @@
 //! What is known of families of boards before one of them has been asked: data, each entry with its source.
 //!
 //! A profile is where a session begins; what the board says and what its line bears come after it. Capabilities are
-//! never taken from here.
+//! never taken from here. The sources are files of MicroPython and of CircuitPython, each read at the commit that
+//! stands behind it; what none of them says is what is taken for granted of a board that nobody knows.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::{agent::Capabilities, transport::Trust};
+use crate::agent::Capabilities;
 
-/// What Ctrl-C does to what lies unread in a board's input.
+/// What the serial number of a board's own USB is made of: by that the board, asked through a line, proves that the line
+/// is that USB, and no bridge with a UART behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum CtrlC {
-    /// It is thrown away, and Ctrl-C goes unseen while the input is full.
-    Clears,
-    /// It stays, and is run afterwards.
-    Keeps,
-}
-
-/// A way to reset a board from its host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Reset {
-    /// Ctrl-D at an empty prompt resets the interpreter.
-    Soft,
-    /// `machine.reset()` resets the processor; the line of a board with USB of its own ends with it.
-    Machine,
-    /// `microcontroller.reset()`, CircuitPython's word for it.
-    Microcontroller,
-    /// RTS pulls the reset pin while DTR leaves the boot pin alone: the two transistors of most ESP boards.
-    Rts,
+#[non_exhaustive]
+pub enum OwnUsb {
+    /// It has none that could be told from a bridge.
+    Unproven,
+    /// It begins with the digits of the board's unique id.
+    UniqueId,
+    /// It is made of the unique id as the bootloader of ST's processors makes it.
+    StBootloader,
 }
 
 /// A family of boards.
@@ -39,112 +31,100 @@ pub struct Profile {
     pub name: &'static str,
     /// The `sys.platform`s of the family.
     pub platforms: &'static [&'static str],
-    /// Bytes that are written at once where there is no flow control.
+    /// How its own USB is known; a serial port that is none is verified.
+    pub own_usb: OwnUsb,
+    /// Bytes that are written at once to firmware without raw-paste, which says nothing of its input.
     pub chunk: usize,
     /// The time between two such writes.
     pub every: Duration,
-    /// Whether the line that such a board mostly has is its own USB, or a UART behind a bridge.
-    pub trust: Trust,
-    /// What Ctrl-C does to unread input.
-    pub ctrl_c: CtrlC,
-    /// How it can be reset, mildest first.
-    pub resets: &'static [Reset],
-    /// How long it needs at most until its prompt comes after a reset.
-    pub boot: Duration,
     /// Where this is written.
     pub source: &'static str,
 }
 
-/// What is taken for granted of a board that nobody knows: no flow control, no check, nothing thrown away.
-const UNKNOWN: Profile = Profile {
+/// What is taken for granted of a board that nobody knows: no flow control, and no USB of its own.
+pub(crate) const UNKNOWN: Profile = Profile {
     name: "unknown",
     platforms: &[],
+    own_usb: OwnUsb::Unproven,
     chunk: 16,
     every: Duration::from_millis(2),
-    trust: Trust::Verified,
-    ctrl_c: CtrlC::Keeps,
-    resets: &[Reset::Soft],
-    boot: Duration::from_secs(3),
     source: "measured: an nRF51 with MicroPython 1.9.2 keeps 16 bytes every 2 ms and loses some of 256 at once",
 };
 
-const TINYUSB: Profile =
-    Profile { trust: Trust::Trusted, ctrl_c: CtrlC::Clears, resets: &[Reset::Soft, Reset::Machine], ..UNKNOWN };
+/// Boards whose input holds 256 bytes take them as mpremote writes them: 256 every 10 ms, whatever the board (MicroPython
+/// tools/mpremote/mpremote/transport_serial.py, `exec_raw_no_follow`, 022409b8).
+const BUFFERED: Profile = Profile { chunk: 256, every: Duration::from_millis(10), ..UNKNOWN };
 
 /// All families; the last one is for boards of none.
-const PROFILES: [Profile; 11] = [
+const PROFILES: [Profile; 9] = [
     Profile {
         name: "RP2040, RP2350",
         platforms: &["rp2"],
-        source: "MicroPython ports/rp2/mphalport.c; shared/tinyusb/mp_usbd_cdc.c (tud_cdc_rx_cb) empties the input at Ctrl-C",
-        ..TINYUSB
+        own_usb: OwnUsb::UniqueId,
+        source: "MicroPython ports/rp2/mphalport.c (048868c4): `MICROPY_HW_STDIN_BUFFER_LEN` 512; the serial number of \
+                 its USB and `machine.unique_id` (modmachine.c, 064f593c) are both pico_get_unique_board_id; \
+                 `MICROPY_HW_ENABLE_UART_REPL` is 0 unless a board sets it (mpconfigport.h, 002dfd27); \
+                 shared/tinyusb/mp_usbd_cdc.c (06ebf74c) reads no USB packet while the buffer is full",
+        ..BUFFERED
     },
+    // An ESP32 has a UART behind a bridge, its successors have a USB of their own as well; `sys.platform` is one.
     Profile {
-        name: "ESP32",
+        name: "ESP32, ESP32-S2, ESP32-S3",
         platforms: &["esp32"],
-        ctrl_c: CtrlC::Keeps,
-        resets: &[Reset::Soft, Reset::Machine, Reset::Rts],
-        source: "MicroPython ports/esp32/uart.c puts what surrounds a Ctrl-C into the ring buffer; the reset circuit is in \
-                 Espressif's esptool documentation, \"Automatic bootloader\"",
-        ..UNKNOWN
-    },
-    // `sys.platform` is the ESP32's: what tells them apart is the USB of their own.
-    Profile {
-        name: "ESP32-S2, ESP32-S3",
-        source: "MicroPython ports/esp32/usb.c and boards/ESP32_GENERIC_S3: TinyUSB",
-        ..TINYUSB
+        own_usb: OwnUsb::UniqueId,
+        source: "MicroPython ports/esp32/mphalport.c (00930b21): `stdin_ringbuf_array[260]`, into which uart.c \
+                 (0315342b) puts what comes whether there is room or not; usb.c (048868c4): the serial number is \
+                 esp_efuse_mac_get_default in 8 bytes, `machine.unique_id` (modmachine.c, 01b8b643) the first 6 of \
+                 them; that of the USB Serial/JTAG controller is the same address with colons (Espressif, \
+                 esp-iot-solution, \"usb_device_const_COM\")",
+        ..BUFFERED
     },
     Profile {
         name: "ESP8266",
         platforms: &["esp8266"],
-        ctrl_c: CtrlC::Keeps,
-        resets: &[Reset::Soft, Reset::Machine, Reset::Rts],
-        source: "MicroPython ports/esp8266/uart.c; UART0 behind a bridge is its only REPL besides WebREPL",
-        ..UNKNOWN
+        source: "MicroPython ports/esp8266/esp_mphal.c: `stdin_ringbuf_array[256]`; uart.c (01b8b643): UART0 puts what \
+                 comes there whether there is room or not; the processor has no USB",
+        ..BUFFERED
     },
     Profile {
         name: "STM32, pyboard",
-        platforms: &["pyboard", "stm32"],
-        ctrl_c: CtrlC::Keeps,
-        source: "MicroPython ports/stm32/usbd_cdc_interface.c (usbd_cdc_receive) keeps what came before a Ctrl-C",
-        ..TINYUSB
+        platforms: &["pyboard"],
+        own_usb: OwnUsb::StBootloader,
+        source: "MicroPython ports/stm32/usbd_desc.c (01b8b643), `USBD_IDX_SERIAL_STR`: six bytes of the unique id, as \
+                 the DFU bootloader makes them; mpconfigboard_common.h: `MICROPY_HW_USB_CDC_RX_DATA_SIZE` 1024; \
+                 usbd_cdc_interface.c (000c8f8e) takes no packet for which there is no room; `sys.platform`: \
+                 mpconfigport.h (01af63d3). Boards that carry an ST-Link have a UART behind it",
+        ..BUFFERED
     },
     Profile {
         name: "nRF",
-        platforms: &["nrf52", "nrf91", "nrf51"],
-        trust: Trust::Verified,
-        ctrl_c: CtrlC::Keeps,
-        source: "MicroPython ports/nrf/drivers/bluetooth and boards: raw-paste windows of 32 and 64 bytes",
-        ..TINYUSB
+        platforms: &["nrf51", "nrf51-DK", "nrf52", "nrf52-DK", "nrf91"],
+        source: "MicroPython ports/nrf/drivers/usb/usb_descriptors.c (44b549fb): the serial number is 000000000000 on \
+                 all boards; mphalport.c (006684be): others have a UART; `sys.platform` is set in each \
+                 boards/*/mpconfigboard.h",
+        ..UNKNOWN
     },
     Profile {
         name: "micro:bit",
         platforms: &["microbit"],
-        resets: &[Reset::Soft],
-        source: "measured under QEMU: MicroPython 1.9.2, no raw-paste",
+        source: "measured under QEMU: MicroPython 1.9.2, no raw-paste, a UART that loses some of 256 bytes at once",
         ..UNKNOWN
     },
     Profile {
         name: "SAMD",
         platforms: &["samd"],
-        source: "MicroPython ports/samd/mphalport.c; shared/tinyusb/mp_usbd_cdc.c",
-        ..TINYUSB
+        own_usb: OwnUsb::UniqueId,
+        source: "MicroPython ports/samd/usbd.c (048868c4): the serial number is samd_get_unique_id, and so is \
+                 `machine.unique_id` (modmachine.c, 014eb1ee); mphalport.c (014eb1ee): `MICROPY_HW_STDIN_BUFFER_LEN` 128",
+        ..UNKNOWN
     },
     Profile {
         name: "CircuitPython",
-        resets: &[Reset::Soft, Reset::Microcontroller],
-        source: "CircuitPython supervisor/shared/usb/usb.c (tud_cdc_rx_wanted_cb) flushes the input at Ctrl-C",
-        ..TINYUSB
-    },
-    Profile {
-        name: "unix",
-        platforms: &["linux", "darwin"],
-        trust: Trust::Trusted,
-        ctrl_c: CtrlC::Keeps,
-        resets: &[],
-        boot: Duration::from_millis(500),
-        source: "MicroPython ports/unix/main.c: Ctrl-D ends the process",
-        ..UNKNOWN
+        own_usb: OwnUsb::UniqueId,
+        source: "CircuitPython supervisor/shared/usb/usb_desc.c, usb_build_descriptors: the serial number is \
+                 common_hal_mcu_processor_get_uid, which `microcontroller.cpu.uid` gives, too; \
+                 ports/raspberrypi/Makefile: `CFG_TUD_CDC_RX_BUFSIZE` 256",
+        ..BUFFERED
     },
     UNKNOWN,
 ];
@@ -156,21 +136,39 @@ impl Profile {
         &PROFILES
     }
 
-    /// The family of a board, as far as what it says of itself and its line tell.
+    /// The family of a board, as far as what it says of itself tells.
     #[must_use]
     pub fn of(board: &Capabilities) -> &'static Self {
-        let name = match (board.implementation.as_str(), board.platform.as_str(), board.trust) {
-            ("circuitpython", ..) => "CircuitPython",
-            (_, "esp32", Trust::Trusted) => "ESP32-S2, ESP32-S3",
-            (_, platform, _) => {
-                return PROFILES
-                    .iter()
-                    .find(|profile| profile.platforms.contains(&platform))
-                    .unwrap_or(&PROFILES[PROFILES.len() - 1]);
-            }
+        let is_it = |profile: &&Self| match board.implementation.as_str() {
+            "circuitpython" => profile.name == "CircuitPython",
+            _ => profile.platforms.contains(&board.platform.as_str()),
         };
-        PROFILES.iter().find(|profile| profile.name == name).unwrap_or(&PROFILES[PROFILES.len() - 1])
+        PROFILES.iter().find(is_it).unwrap_or(&UNKNOWN)
     }
+
+    /// Whether a USB device with this serial number is the board itself, and no bridge in front of it.
+    #[must_use]
+    pub fn is_own_usb(&self, board: &Capabilities, serial_number: &str) -> bool {
+        let Some(id) = board.unique_id.as_deref().filter(|id| id.len() >= SHORTEST_ID) else { return false };
+        let number: String =
+            serial_number.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+        match self.own_usb {
+            OwnUsb::Unproven => false,
+            OwnUsb::UniqueId => number.starts_with(&id.to_ascii_lowercase()),
+            OwnUsb::StBootloader => st_serial_number(id).is_some_and(|own| own == number),
+        }
+    }
+}
+
+/// How many digits of a unique id are more than chance.
+const SHORTEST_ID: usize = 8;
+
+/// The serial number that ST's bootloader makes of the 96 bits of a unique id.
+fn st_serial_number(id: &str) -> Option<String> {
+    let byte = |at: usize| u8::from_str_radix(id.get(at * 2..at * 2 + 2)?, 16).ok();
+    let bytes =
+        [byte(11)?, byte(10)?.wrapping_add(byte(2)?), byte(9)?, byte(8)?.wrapping_add(byte(0)?), byte(7)?, byte(6)?];
+    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]
@@ -182,8 +180,43 @@ mod tests {
         for profile in Profile::all() {
             assert!(!profile.source.is_empty() && profile.chunk > 0 && !profile.every.is_zero(), "{profile:?}");
         }
-        assert_eq!(Profile::all().last().map(|profile| profile.name), Some("unknown"));
+        assert_eq!(Profile::all().last(), Some(&UNKNOWN));
         let names: std::collections::HashSet<_> = Profile::all().iter().map(|profile| profile.name).collect();
         assert_eq!(names.len(), Profile::all().len());
+    }
+
+    /// A board that says this of itself.
+    fn board(implementation: &str, platform: &str, unique_id: &str) -> Capabilities {
+        let record = format!("{implementation};1.27.0;{platform};190000;128;32;0;{unique_id};0;e");
+        Capabilities::from_record(&record).unwrap()
+    }
+
+    #[test]
+    fn a_board_proves_that_a_line_is_its_own_usb() {
+        for (implementation, platform, unique_id, number, own) in [
+            ("micropython", "rp2", "e6614104031f672c", "e6614104031f672c", true),
+            ("micropython", "rp2", "e6614104031f672c", "E6614104031F672C", true),
+            // A debug probe, itself an RP2040, in front of a Pico.
+            ("micropython", "rp2", "e6614104031f672c", "E6614103E7452D2F", false),
+            // TinyUSB on an ESP32-S3, its USB Serial/JTAG controller, a CP2102 and a CH340 without a number.
+            ("micropython", "esp32", "348518102030", "3485181020300000", true),
+            ("micropython", "esp32", "348518102030", "34:85:18:10:20:30", true),
+            ("micropython", "esp32", "348518102030", "0001", false),
+            ("micropython", "esp32", "348518102030", "", false),
+            ("micropython", "esp8266", "10203040", "10203040", false),
+            // A pyboard, and an ST-Link in front of the same processor.
+            ("micropython", "pyboard", "25003c000c47363330353139", "396D35553336", true),
+            ("micropython", "pyboard", "25003c000c47363330353139", "066BFF545051717867102341", false),
+            ("micropython", "pyboard", "25003c", "25003c", false),
+            ("micropython", "nrf52", "000000000000", "000000000000", false),
+            ("micropython", "samd", "6d08ae015154305333202020ff0f2d1c", "6D08AE015154305333202020FF0F2D1C", true),
+            ("circuitpython", "RP2040", "e6614104031f672c", "E6614104031F672C", true),
+            ("micropython", "stranger", "e6614104031f672c", "E6614104031F672C", false),
+            ("micropython", "rp2", "0", "0", false),
+        ] {
+            let board = board(implementation, platform, unique_id);
+            let profile = Profile::of(&board);
+            assert_eq!(profile.is_own_usb(&board, number), own, "{platform} {unique_id} on {number}: {profile:?}");
+        }
     }
 }

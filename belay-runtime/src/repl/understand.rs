@@ -2,7 +2,7 @@
 
 use super::{
     frame::{Form, Parsed, needle, parse},
-    machine::{BANNERS, END, Event, Expect, Phase, Repl},
+    machine::{BANNERS, END, Event, Expect, Flight, Phase, Repl},
 };
 
 /// How much of a supposed error text is held back before it is taken for print output after all.
@@ -96,7 +96,8 @@ impl Repl {
             return true;
         }
         match self.frame_at(0, &needle, form) {
-            Own::Frame { at: 0, payload, consumed } => self.answer(payload, consumed),
+            Own::Frame { at: 0, payload, consumed } if form.verified => self.answer(payload, consumed),
+            Own::Frame { at: 0, payload, consumed } => self.answer_if_prompted(payload, consumed, &needle, form),
             Own::Frame { at, .. } => {
                 self.print_received(at);
                 true
@@ -122,10 +123,14 @@ impl Repl {
     /// What the mark at `at` begins.
     fn frame_at(&mut self, at: usize, needle: &[u8], form: &Form) -> Own {
         match parse(&self.received[at..], form, &self.limits) {
-            Parsed::Complete { payload, consumed } => Own::Frame { at, payload, consumed },
+            Parsed::Complete { payload, consumed } => {
+                // Had it come byte by byte, this one would have been found before all of the other was there.
+                let inside = self.prompted_frame(at, at + consumed - 1, needle, form);
+                inside.unwrap_or(Own::Frame { at, payload, consumed })
+            }
             Parsed::Invalid => Own::None,
             Parsed::Incomplete => {
-                let behind = self.prompted_frame(at, needle, form);
+                let behind = self.prompted_frame(at, self.received.len(), needle, form);
                 if behind.is_none() {
                     self.searched = self.received.len().saturating_sub(PROMPT.len() - 1);
                 }
@@ -134,10 +139,11 @@ impl Repl {
         }
     }
 
-    /// The frame after `at` that a prompt follows: a print that looks like the start of a frame must not hide it.
-    fn prompted_frame(&self, at: usize, needle: &[u8], form: &Form) -> Option<Own> {
-        let from = self.searched.max(at + 1).min(self.received.len());
-        positions(&self.received[from..], PROMPT).find_map(|prompt| {
+    /// The frame between `at` and `end` that a prompt follows: a print that looks like the start of a frame must not hide
+    /// it.
+    fn prompted_frame(&self, at: usize, end: usize, needle: &[u8], form: &Form) -> Option<Own> {
+        let from = self.searched.max(at + 1).min(end);
+        positions(&self.received[from..end], PROMPT).find_map(|prompt| {
             let body = &self.received[at + 1..from + prompt];
             positions(body, needle).find_map(|real| match parse(&body[real..], form, &self.limits) {
                 Parsed::Complete { payload, consumed } if real + consumed == body.len() => {
@@ -146,6 +152,102 @@ impl Repl {
                 _ => None,
             })
         })
+    }
+
+    /// What of the bytes behind which nothing more comes was printed, as far as can be told.
+    pub(super) fn printed_part<'a>(&self, rest: &'a [u8]) -> &'a [u8] {
+        let answers = match self.flights.front() {
+            Some(Flight { phase: Phase::Running, expect: Expect::Frame(form), .. }) => {
+                let needle = needle(form);
+                rest.starts_with(&needle) || needle.starts_with(rest)
+            }
+            Some(Flight { phase: Phase::Running, expect: Expect::Text { open, .. }, .. }) => {
+                return rest.split_at(find(rest, open).unwrap_or(rest.len())).0;
+            }
+            _ => false,
+        };
+        // Or the end of a request: an error text, perhaps empty, and the prompt.
+        let ended = PROMPT.starts_with(rest) || rest.first() == Some(&END) && find(rest, b"\x04>").is_some();
+        if answers || ended { &[] } else { rest }
+    }
+
+    /// A frame without a check is believed when the end of the code follows it. If it lost bytes, what follows has
+    /// become a part of it, or a part of it follows.
+    fn answer_if_prompted(&mut self, payload: Vec<u8>, consumed: usize, needle: &[u8], form: &Form) -> bool {
+        let rest = &self.received[consumed..];
+        let rest = &rest[..rest.len().min(LONGEST_ERROR + 1)];
+        match *rest {
+            // The prompt, or the error text of an interrupt that came when the answer was already written.
+            [END, END, b'>', ..] | [END, b'K', b'e', ..] | [END, b'T', b'r', ..] => {
+                return self.answer(payload, consumed);
+            }
+            [END, b'>', ..] => return self.doubt(payload, consumed, 0, 2),
+            [] | [END] | [END, END | b'K' | b'T'] => return false,
+            // Its last byte is lost, and the next thing follows.
+            [END, END, other, ..] if other != END => return self.doubt(payload, consumed, 0, 2),
+            _ => {}
+        }
+        // Printed in between, by whatever runs beside the code; or the frame was no frame.
+        let prompt = find(rest, PROMPT);
+        let end = [prompt, find(rest, FRIENDLY)].into_iter().flatten().min();
+        let too_long = rest.len() > LONGEST_ERROR;
+        self.suspect();
+        match end {
+            Some(end) => {
+                let body = &self.received[1..consumed + end];
+                let real = positions(body, needle).find(|&at| match parse(&body[at..], form, &self.limits) {
+                    Parsed::Complete { consumed, .. } => at + consumed == body.len(),
+                    _ => false,
+                });
+                match real.filter(|_| Some(end) == prompt) {
+                    Some(at) => self.print_received(at + 1),
+                    None => return self.doubt(payload, consumed, end, 0),
+                }
+                true
+            }
+            None if too_long => {
+                self.print_received(1);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// An answer of `consumed` bytes that may have lost some; what stands in the `between` bytes behind it may be a part
+    /// of it. `prompt` is how much is left of the prompt, if it is damaged, too.
+    fn doubt(&mut self, payload: Vec<u8>, consumed: usize, between: usize, prompt: usize) -> bool {
+        self.searched = 0;
+        let between = self.received.drain(..consumed + between + prompt).skip(consumed).take(between).collect();
+        let Some(head) = self.flights.front_mut() else { return false };
+        let id = head.id;
+        head.phase = Phase::Answered;
+        self.events.push_back(Event::Doubtful { id, payload, between });
+        if prompt > 0 {
+            self.flights.pop_front();
+            self.events.push_back(Event::Done { id });
+        }
+        true
+    }
+
+    /// What may be the answer of a flight that has certainly ended, at the start of what was received.
+    pub(super) fn doubtful_answer(&self, flight: &Flight) -> Option<(Vec<u8>, usize)> {
+        let Expect::Frame(form) = &flight.expect else { return None };
+        if form.verified || !matches!(flight.phase, Phase::Running) || !self.received.starts_with(&needle(form)) {
+            return None;
+        }
+        match parse(&self.received, form, &self.limits) {
+            Parsed::Complete { payload, consumed } => Some((payload, consumed)),
+            _ => None,
+        }
+    }
+
+    /// It looks as if the head had ended without an answer.
+    fn suspect(&mut self) {
+        if let Some(head) = self.flights.front_mut().filter(|head| !head.suspected) {
+            head.suspected = true;
+            let id = head.id;
+            self.events.push_back(Event::Suspect { id });
+        }
     }
 
     fn answer(&mut self, payload: Vec<u8>, consumed: usize) -> bool {
@@ -163,25 +265,23 @@ impl Repl {
     /// The received bytes begin with `\x04`, and no frame has come: a printed byte, or the end.
     fn step_ending(&mut self, needle: &[u8], form: &Form) -> bool {
         let Some(&next) = self.received.get(1) else { return false };
-        if !may_end(next) || self.received.len() > LONGEST_ERROR {
+        if !may_end(next) {
             self.print_received(1);
             return true;
         }
-        let end = find(&self.received[1..], b"\x04>").map(|at| at + 1);
+        // Whatever comes at once, no more is looked at than would be held back if it came byte by byte.
+        let all = self.received.len().min(LONGEST_ERROR);
+        let end = find(&self.received[1..all], b"\x04>").map(|at| at + 1);
         let own = self.own_frame(needle, form);
         let own_at = match own {
             Own::Frame { at, .. } | Own::Waiting { at } => at,
             Own::None => usize::MAX,
         };
-        if end.is_some_and(|end| end < own_at)
-            && let Some(head) = self.flights.front_mut().filter(|head| !head.suspected)
-        {
-            head.suspected = true;
-            let id = head.id;
-            self.events.push_back(Event::Suspect { id });
+        if end.is_some_and(|end| end < own_at) {
+            self.suspect();
         }
-        let proof = end.and_then(|end| self.later_answer(end + 2));
-        let proof = proof.or_else(|| end.filter(|&end| no_room(&self.received[end + 2..])));
+        let proof = end.and_then(|end| self.later_answer(end + 2, all));
+        let proof = proof.or_else(|| end.filter(|&end| no_room(&self.received[end + 2..all])));
         // A frame before the proof says that the code went on.
         match (own, end, proof) {
             (Own::Frame { at, .. }, _, proof) if proof.is_none_or(|proof| at + needle.len() <= proof) => {
@@ -190,13 +290,17 @@ impl Repl {
             }
             (Own::Waiting { at }, _, Some(proof)) if at + needle.len() <= proof => false,
             (_, Some(end), Some(_)) => self.end_head(end),
+            _ if self.received.len() > LONGEST_ERROR => {
+                self.print_received(1);
+                true
+            }
             _ => false,
         }
     }
 
-    /// Where the first answer to a later request ends in what was received from `from` on.
-    fn later_answer(&self, from: usize) -> Option<usize> {
-        let rest = &self.received[from..];
+    /// Where the first answer to a later request ends in what was received between `from` and `to`.
+    fn later_answer(&self, from: usize, to: usize) -> Option<usize> {
+        let rest = &self.received[from..to];
         let ends = self.flights.iter().skip(1).filter_map(|flight| match &flight.expect {
             Expect::Frame(form) => {
                 positions(rest, &needle(form)).find_map(|at| match parse(&rest[at..], form, &self.limits) {
@@ -224,8 +328,9 @@ impl Repl {
     pub(super) fn step_text(&mut self, open: &[u8], close: &[u8]) -> bool {
         if let Some(at) = find(&self.received, open) {
             let start = at + open.len();
-            let Some(len) = find(&self.received[start..], close) else {
-                if self.received.len() - at > LONGEST_ERROR * 4 {
+            let all = self.received.len().min(at + LONGEST_ERROR * 4);
+            let Some(len) = find(self.received.get(start..all).unwrap_or_default(), close) else {
+                if self.received.len() > all {
                     self.print_received(at + 1);
                     return true;
                 }
@@ -236,9 +341,14 @@ impl Repl {
             return self.answer(payload, open.len() + len + close.len());
         }
         if let Some(at) = self.received.iter().position(|&b| b == END) {
-            if let Some(end) = find(&self.received[at + 1..], b"\x04>") {
+            let all = self.received.len().min(at + LONGEST_ERROR);
+            if let Some(end) = find(&self.received[at + 1..all], b"\x04>") {
                 self.print_received(at);
                 return self.end_head(1 + end);
+            }
+            if self.received.len() > all {
+                self.print_received(at + 1);
+                return true;
             }
             return false;
         }
@@ -275,7 +385,20 @@ impl Repl {
         };
         self.print_received(at);
         let Some(&next) = self.received.get(1) else { return false };
-        let end = find(&self.received[1..], b"\x04>");
+        match *self.received {
+            [END, END] => return false,
+            // Its prompt was lost: what follows is of the next one.
+            [END, END, other, ..] if other != b'>' => {
+                self.received.drain(..2);
+                if let Some(flight) = self.flights.pop_front() {
+                    self.events.push_back(Event::Done { id: flight.id });
+                }
+                return true;
+            }
+            _ => {}
+        }
+        let all = self.received.len().min(LONGEST_ERROR);
+        let end = find(&self.received[1..all], b"\x04>");
         match end {
             // An error text here: an interrupt came when the answer was already written.
             Some(end) if may_end(next) => {
@@ -285,7 +408,7 @@ impl Repl {
                 }
                 true
             }
-            None if may_end(next) && self.received.len() < LONGEST_ERROR => false,
+            None if may_end(next) && self.received.len() <= LONGEST_ERROR => false,
             _ => {
                 self.print_received(1);
                 true

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     agent::{self, Capabilities, Present, Status},
-    board::{Learned, Profile},
+    board::{Learned, Profile, UNKNOWN},
     error::{Error, Result},
     exception::Exception,
     repl::{Event, Expect, Lane, Request},
@@ -21,7 +21,7 @@ use crate::{
 /// What any board's input buffer holds, until raw-paste's window says more.
 pub(super) const SMALLEST_BUFFER: usize = 64;
 /// What the slowest board seen, an nRF51 with MicroPython 1.9.2, takes without loss while it does nothing else.
-pub(super) const SLOW: Pace = Pace { bytes: 16, every: Duration::from_millis(2) };
+pub(super) const SLOW: Pace = Pace { bytes: UNKNOWN.chunk, every: UNKNOWN.every };
 
 /// How long the first attempt to enter the raw REPL waits for its banner; each further one waits longer.
 const FIRST_PATIENCE: Duration = Duration::from_millis(250);
@@ -48,14 +48,44 @@ impl Actor {
 
     /// Sees to it that the agent takes calls: the one that answered, if it suits the line, else a new one.
     pub(super) async fn settle_in(&mut self, status: Status, deadline: Instant) -> Result<()> {
+        if let Status::Present(present) = &status {
+            self.trust_own_usb(&present.capabilities);
+        }
         match status {
-            Status::Present(present) if present.agent.verifies || self.trust == Trust::Trusted => self.adopt(*present),
+            Status::Present(present) if self.suits(&present) => {
+                self.adopt(*present);
+                Ok(())
+            }
             _ => {
                 self.epoch = None;
-                self.install(deadline).await?;
+                self.install(deadline).await
             }
         }
-        Ok(())
+    }
+
+    /// Whether this agent may be used on this line.
+    pub(super) fn suits(&self, present: &Present) -> bool {
+        present.agent.verifies || self.trust == Trust::Trusted
+    }
+
+    /// A line that the board has proved to be its own USB is trusted.
+    pub(super) fn trust_own_usb(&mut self, board: &Capabilities) {
+        if self.usb.as_deref().is_some_and(|number| Profile::of(board).is_own_usb(board, number)) {
+            self.trust = Trust::Trusted;
+        }
+    }
+
+    /// Whether requests and replies carry no checks.
+    pub(super) fn is_unchecked(&self) -> bool {
+        self.epoch.as_ref().is_some_and(|epoch| !epoch.verifies() && !epoch.guarded)
+    }
+
+    /// The line has shown that it loses or changes bytes: it is verified from now on, whatever anybody said of it.
+    pub(super) fn distrust(&mut self) {
+        tracing::warn!(port = self.shared.port, "the line loses or changes bytes: from now on it is verified");
+        self.trust = Trust::Verified;
+        self.usb = None;
+        self.epoch = None;
     }
 
     /// Takes over what the agent said.
@@ -123,8 +153,17 @@ impl Actor {
     }
 
     /// Enters the raw REPL whatever the board is doing, and greets the agent: the answer proves that the board listens
-    /// now and that nothing older is still on its way.
+    /// now and that nothing older is still on its way. Without an agent that answers, nothing is known of the epoch any
+    /// more: the count of before would give the next request the number, and with it the reply, of one that ran unheard.
     pub(super) async fn resync(&mut self, deadline: Instant) -> Result<Status> {
+        let outcome = self.enter_and_greet(deadline).await;
+        if !matches!(outcome, Ok(Status::Present(_))) {
+            self.epoch = None;
+        }
+        outcome
+    }
+
+    async fn enter_and_greet(&mut self, deadline: Instant) -> Result<Status> {
         self.ping_is_over();
         let mut patience = FIRST_PATIENCE;
         let (mut attempt, mut no_room) = (0, 0);
@@ -132,7 +171,7 @@ impl Actor {
             let until = (Instant::now() + patience).min(deadline);
             let heard = self.shared.counts.read().bytes_in;
             if self.enter_raw(attempt, until).await? {
-                match self.greet(until.max(Instant::now() + FIRST_PATIENCE).min(deadline)).await {
+                match self.greet_surely(until.max(Instant::now() + FIRST_PATIENCE).min(deadline)).await {
                     Ok(Some(status)) => return Ok(status),
                     Ok(None) => no_room = 0,
                     Err(Error::Exception { .. }) if no_room + 1 < FULL_HEAP_ATTEMPTS => no_room += 1,
@@ -166,7 +205,7 @@ impl Actor {
 
     /// Interrupts the board and asks for the raw REPL; whether its banner came in time.
     pub(super) async fn enter_raw(&mut self, attempt: u32, until: Instant) -> Result<bool> {
-        let Some(wire) = &mut self.wire else { return Ok(false) };
+        let Some(wire) = &mut self.wire else { return Err(self.lost_for_good("the line has ended")) };
         wire.repl.sync();
         if attempt == 0 {
             // Once: a second one would meet the agent while it says what the first one has interrupted, and it ends
@@ -202,6 +241,14 @@ impl Actor {
                 Some(event) => self.late_event(event),
                 None => return Ok(false),
             }
+        }
+    }
+
+    /// As `greet`; but a line may make another name of the agent's, and what is then not found is no reset.
+    async fn greet_surely(&mut self, until: Instant) -> Result<Option<Status>> {
+        match self.greet(until).await? {
+            Some(Status::Absent) if self.trust == Trust::Verified => self.greet(until).await,
+            status => Ok(status),
         }
     }
 
@@ -286,7 +333,10 @@ impl Actor {
                             let task = "making the board listen (a soft reset empties its heap)".to_owned();
                             Err(Error::Exception { task, exception: Box::new(exception) })
                         }
-                        _ => Ok(answer),
+                        exception => {
+                            answer.damaged = exception.is_none_or(|exception| comes_of_damage(&exception));
+                            Ok(answer)
+                        }
                     };
                 }
                 Some(Event::Echo { id: of }) if of == id => return Ok(answer),
@@ -314,8 +364,7 @@ impl Actor {
     }
 
     /// Resets the interpreter and attaches to the new epoch.
-    pub(super) async fn soft_reset(&mut self) -> Result<()> {
-        let deadline = Instant::now() + self.limits.open;
+    pub(super) async fn soft_reset(&mut self, deadline: Instant) -> Result<()> {
         loop {
             self.listen(deadline).await?;
             if let Some(wire) = &mut self.wire {
@@ -352,4 +401,11 @@ pub(super) struct Answer {
     pub(super) text: Option<Vec<u8>>,
     /// What the board said to the request for raw-paste, if it was asked: its window, or that it has none.
     pub(super) raw_paste: Option<Option<u16>>,
+    /// It ended as code ends that was changed on the way.
+    pub(super) damaged: bool,
+}
+
+/// Whether intact code of ours does not raise this on any board.
+pub(super) fn comes_of_damage(exception: &Exception) -> bool {
+    ["SyntaxError", "IndentationError", "NameError", "TypeError", "AttributeError"].contains(&exception.kind())
 }

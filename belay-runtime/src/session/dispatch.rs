@@ -31,7 +31,11 @@ impl Actor {
     /// Hands over what can be handed over. A call stays in the queue until it is, so that it can be taken back.
     pub(super) async fn start_ready(&mut self) {
         self.free_dropped();
-        while self.ping.is_none() && !self.doubtful && self.flying.len() < self.limits.in_flight.max(1) {
+        while self.pings.is_empty()
+            && !self.doubtful
+            && !self.has_ended()
+            && self.flying.len() < self.limits.in_flight.max(1)
+        {
             let Some(job) = self.queue.first() else { return };
             let (id, work) = (job.id, job.call.work.clone());
             let ready = self.epoch.as_ref().is_some_and(|epoch| !epoch.locked);
@@ -45,7 +49,7 @@ impl Actor {
                 // A reset helps a board, too, whose heap has no room left for a greeting.
                 self.restart(id, &work).await;
             } else if !ready {
-                self.reach(Some(id)).await;
+                self.reach().await;
             } else {
                 match self.body(id, &work).await {
                     Some(body) => {
@@ -244,6 +248,11 @@ impl Actor {
             Err(Fault::Error(error)) => return Err(error),
         };
         self.note_interrupt(&payload);
+        // What was parsed when the program was compiled may have been changed on the way: with checks it shows.
+        if self.is_unchecked() && Exception::from_reply(&payload).is_some_and(|e| e.kind() == "SyntaxError") {
+            self.distrust();
+            return Ok(());
+        }
         crate::call::check(one.name, &payload, Some(one))?;
         let index: usize = reply::decode(&payload)
             .map_err(|source| Error::WrongType { task: one.name.to_owned(), source: Box::new(source) })?;

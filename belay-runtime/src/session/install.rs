@@ -41,9 +41,11 @@ const LOADER_FAILURES: usize = 8;
 impl Actor {
     /// Asks the board what it can do and installs the agent that suits it.
     pub(super) async fn install(&mut self, deadline: Instant) -> Result<()> {
-        let trusted = self.trust == Trust::Trusted;
-        let (window, found) =
-            if trusted { self.probe_asking(deadline).await? } else { (self.agreed_window(deadline).await?, None) };
+        let (window, found) = if self.trust == Trust::Trusted {
+            self.probe_asking(deadline).await?
+        } else {
+            (self.agreed_window(deadline).await?, None)
+        };
         if let Some(wire) = &mut self.wire {
             match window {
                 Some(window) => wire.repl.set_buffer(usize::from(window) * 2),
@@ -54,7 +56,8 @@ impl Actor {
             Some(capabilities) => capabilities,
             None => self.probe_in_pieces(window, deadline).await?,
         };
-        let verified = !trusted || window.is_none();
+        self.trust_own_usb(&capabilities);
+        let verified = self.trust == Trust::Verified || window.is_none();
         let token = nonce();
         let parts = Agent::choose(&capabilities, verified).parts(&capabilities, token);
         self.begin_transfer("installing the agent", parts.iter().map(String::len).sum());
@@ -93,6 +96,10 @@ impl Actor {
         let lane = Lane::RawPaste { window: None };
         let answer = self.converse(code.into_bytes(), lane, expect, deadline, QUIET).await?;
         let window = answer.raw_paste.flatten();
+        // Where there is raw-paste, only the line can have made it what no board takes.
+        if window.is_some() && answer.damaged {
+            self.distrust();
+        }
         let found = answer.text.and_then(|text| Capabilities::parse(&text, number, window).ok());
         if found.is_none() {
             self.clean_prompt(deadline).await?;

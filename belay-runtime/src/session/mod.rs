@@ -17,7 +17,10 @@ mod queue;
 mod reach;
 mod sealed;
 mod settle;
+mod silence;
 mod status;
+#[cfg(test)]
+mod trust_tests;
 mod wire;
 
 use std::{
@@ -28,7 +31,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::{
+    sync::{broadcast, mpsc, oneshot, watch},
+    time::Instant,
+};
 
 pub(crate) use adhoc::ADHOC;
 pub(crate) use epoch::scope_key;
@@ -70,7 +76,11 @@ pub(crate) struct Limits {
 #[derive(Debug)]
 pub(crate) struct Start {
     pub(crate) trust: Trust,
+    /// The serial number of the USB device that the line goes through, by which the board may prove that it is its own.
+    pub(crate) usb: Option<String>,
     pub(crate) limits: Limits,
+    /// Until when the board has to take calls.
+    pub(crate) deadline: Instant,
     pub(crate) trace: Option<Arc<Trace>>,
     pub(crate) learned: Option<Learned>,
 }
@@ -238,12 +248,12 @@ impl Session {
         opener: Option<Opener>,
         start: Start,
     ) -> Result<Self> {
-        let limits = start.limits;
+        let (limits, deadline) = (start.limits, start.deadline);
         let (commands, inbox) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared::new(port));
         let _ = shared.commands.set(commands.downgrade());
         let mut actor = actor::Actor::new(Arc::clone(&shared), line, opener, inbox, start);
-        actor.open().await?;
+        actor.open(deadline).await?;
         tokio::spawn(actor.run());
         Ok(Self::new(Executor::session(Owner { commands, shared: Arc::clone(&shared), limits }), shared, limits))
     }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::actor::{Actor, Step as Next};
 use super::{
+    attach::comes_of_damage,
     epoch::nonce,
     wire::{Pace, count},
 };
@@ -19,7 +20,6 @@ use crate::{
     error::{AfterTimeout, Error},
     exception::Exception,
     repl::{Event, Lane, REFUSED, Request},
-    transport::Trust,
 };
 
 /// How long a board that is not busy takes at most to say something, besides the time of the bytes.
@@ -37,7 +37,7 @@ const STARVED: Duration = Duration::from_secs(1);
 const MOST_REPLIES_LOST: u32 = 3;
 /// How often a board that says nothing is asked whether it listens, each time with twice the patience, before it is
 /// interrupted: it may only have been busy, or its host, and an interrupt then hits the request itself.
-const MOST_PINGS: u32 = 3;
+const MOST_PINGS: usize = 3;
 
 /// Why a request has no answer.
 pub(super) enum Fault {
@@ -77,11 +77,19 @@ struct Attempt {
     refused: bool,
     /// It ended without an answer; what the board printed as an error.
     ended: Option<Vec<u8>>,
-    ping: Option<u64>,
-    /// How many there were.
-    pings: u32,
+    pings: Vec<u64>,
+    /// How many bytes had come when it was asked last.
+    heard_before: u64,
     /// It looks as if it had ended without an answer.
     suspected: bool,
+}
+
+impl Attempt {
+    /// Whether it ended as a request ends that was changed on the way.
+    fn is_damaged(&self) -> bool {
+        let Some(error) = &self.ended else { return false };
+        Exception::from_traceback(error).is_none_or(|exception| comes_of_damage(&exception))
+    }
 }
 
 impl Actor {
@@ -144,17 +152,13 @@ impl Actor {
             count(&self.shared.counts.resent);
             if next == Step::Pieces && !verifies {
                 // Only the agents of verified lines take pieces.
-                self.trust = Trust::Verified;
-                self.epoch = None;
+                self.distrust();
                 return Err(Fault::Gone);
             }
             // The greeting that comes with it proves that nothing of the attempt is still on its way.
-            match self.resync_or_forget(until).await? {
+            match self.resync_for(until).await? {
                 Status::Present(present) => self.adopt(*present),
-                Status::Absent => {
-                    self.epoch = None;
-                    return Err(Fault::Gone);
-                }
+                Status::Absent => return Err(Fault::Gone),
             }
         }
     }
@@ -235,8 +239,16 @@ impl Actor {
                 }
                 (false, false) => agent::bare(body),
             };
-            let mut attempt =
-                Attempt { id, n, answer: None, refused: false, ended: None, ping: None, pings: 0, suspected: false };
+            let mut attempt = Attempt {
+                id,
+                n,
+                answer: None,
+                refused: false,
+                ended: None,
+                pings: Vec::new(),
+                heard_before: 0,
+                suspected: false,
+            };
             self.send(&mut attempt, code)?;
             if self.watch(&mut attempt, until).await? {
                 // The time is up, or nobody waits any more.
@@ -266,8 +278,13 @@ impl Actor {
                 continue;
             }
             refused = false;
+            let changed = self.is_unchecked() && attempt.is_damaged();
             again = match self.fate(attempt, what, until).await? {
                 Fate::Ran => true,
+                Fate::DidNotRun if changed => {
+                    self.distrust();
+                    return Err(Fault::Gone);
+                }
                 Fate::DidNotRun => false,
             };
             replies_lost += u32::from(again);
@@ -307,15 +324,11 @@ impl Actor {
         let silent = self.shared.counts.read().bytes_in + 2;
         let mut heard = silent;
         loop {
-            let patience = patience * (1 << attempt.pings.min(MOST_PINGS));
+            let patience = patience * (1 << attempt.pings.len().min(MOST_PINGS));
             let pasting = self.wire.as_ref().is_some_and(|wire| wire.repl.is_pasting(attempt.id));
-            let wake = match (pasting, verifies) {
-                (true, _) => until.min(Instant::now() + patience.max(STARVED)),
-                (false, true) => until.min(Instant::now() + patience),
-                // Once it runs it may be silent as long as it likes.
-                (false, false) if attempt.ping.is_none() && self.is_running(attempt.id) => until,
-                (false, false) => until.min(Instant::now() + patience.max(STARVED)),
-            };
+            let wait =
+                if pasting || !verifies && !self.is_running(attempt.id) { patience.max(STARVED) } else { patience };
+            let wake = until.min(Instant::now() + wait);
             match self.next(Some(wake)).await {
                 Next::Changed if self.is_unwanted(attempt.id) => return Ok(true),
                 Next::Changed => {}
@@ -326,14 +339,20 @@ impl Actor {
                 Next::TimeUp => {
                     let running = self.is_running(attempt.id);
                     let before = std::mem::replace(&mut heard, self.shared.counts.read().bytes_in);
-                    match (running, attempt.ping) {
+                    match (running, attempt.pings.is_empty()) {
                         // It was not read to its end, and neither were the questions.
-                        (false, Some(_)) if attempt.pings >= MOST_PINGS => return Ok(false),
+                        (false, _) if attempt.pings.len() >= MOST_PINGS => return Ok(false),
                         (false, _) => self.ping_behind(attempt, true),
                         // The end of its line was lost: the greeting was read as a part of it, and both have ended.
-                        (true, Some(_)) if heard == before && attempt.suspected => return Ok(false),
-                        // It talked and stopped: perhaps that was its reply, and damaged.
-                        (true, None) if heard == before && heard > silent => self.ping_behind(attempt, false),
+                        (true, false) if heard == before && attempt.suspected => return Ok(false),
+                        // It talked and stopped: perhaps that was its reply, and damaged, or the board was reset.
+                        (true, _) if heard == before && heard > silent.max(attempt.heard_before) => {
+                            self.ping_behind(attempt, false);
+                        }
+                        (true, _) if self.silence.due(attempt.id).is_some_and(|due| due <= Instant::now()) => {
+                            self.ping_behind(attempt, false);
+                            self.silence.asked();
+                        }
                         (true, _) => {}
                     }
                 }
@@ -343,15 +362,16 @@ impl Actor {
                     attempt.answer = (!attempt.refused).then_some(payload);
                 }
                 Next::Event(Event::Done { id }) => {
-                    let last = attempt.ping.unwrap_or(attempt.id);
-                    if id == last {
+                    if attempt.pings.contains(&id) || attempt.pings.is_empty() && id == attempt.id {
                         return Ok(false);
                     }
                 }
                 Next::Event(Event::Ended { id, error }) if id == attempt.id => attempt.ended = Some(error),
+                // The kept reply says whether it is right.
+                Next::Event(Event::Doubtful { id, .. }) if id == attempt.id => attempt.ended = Some(Vec::new()),
                 Next::Event(Event::Suspect { .. }) => {
                     attempt.suspected = true;
-                    if attempt.ping.is_none() {
+                    if attempt.pings.is_empty() {
                         self.ping_behind(attempt, false);
                     }
                 }
@@ -369,6 +389,7 @@ impl Actor {
     fn ping_behind(&mut self, attempt: &mut Attempt, unread: bool) {
         let id = self.next_id();
         let (code, expect) = agent::ping(nonce());
+        attempt.heard_before = self.shared.counts.read().bytes_in;
         let Some(wire) = &mut self.wire else { return };
         if unread {
             // A request whose end was lost waits in the board's line: as a line of its own it cannot eat the question.
@@ -377,23 +398,17 @@ impl Actor {
             return;
         }
         wire.repl.submit(Request { id, code, lane: Lane::Plain, expect });
-        attempt.ping = Some(id);
-        attempt.pings += 1;
+        attempt.pings.push(id);
     }
 
-    /// A resync after which the board's count is known, or the epoch is not: a count of before would give the next
-    /// request the number, and with it the reply, of one that ran unheard.
-    async fn resync_or_forget(&mut self, until: Instant) -> Result<Status, Fault> {
-        let outcome = self.resync(until.max(Instant::now() + self.limits.recover)).await;
-        if outcome.is_err() {
-            self.epoch = None;
-        }
-        Ok(outcome?)
+    /// A resync for the sake of a request; one that is late does not make it shorter.
+    async fn resync_for(&mut self, until: Instant) -> Result<Status, Fault> {
+        Ok(self.resync(until.max(Instant::now() + self.limits.recover)).await?)
     }
 
     /// Whether a request that did not answer has run, as the agent counts.
     async fn fate(&mut self, attempt: Attempt, what: &str, until: Instant) -> Result<Fate, Fault> {
-        let status = match self.resync_or_forget(until).await {
+        let status = match self.resync_for(until).await {
             // It was sent: that the board cannot be reached now says nothing of it.
             Err(Fault::Error(Error::Open { .. })) => {
                 return Err(self.unknown(what, "the board has not answered since it was sent").into());
@@ -420,13 +435,10 @@ impl Actor {
                     _ => Ok(Fate::DidNotRun),
                 }
             }
-            Status::Absent => {
-                self.epoch = None;
-                match attempt.ended {
-                    Some(error) if super::settle::is_name_error(&error) => Err(Fault::Gone),
-                    _ => Err(self.unknown(what, "the board was reset").into()),
-                }
-            }
+            Status::Absent => match attempt.ended {
+                Some(error) if super::settle::is_name_error(&error) => Err(Fault::Gone),
+                _ => Err(self.unknown(what, "the board was reset").into()),
+            },
         }
     }
 
@@ -443,14 +455,8 @@ impl Actor {
                 self.adopt(*present);
                 AfterTimeout::Stopped
             }
-            Ok(Status::Absent) => {
-                self.epoch = None;
-                AfterTimeout::Stopped
-            }
-            Err(_) => {
-                self.epoch = None;
-                AfterTimeout::Interrupting
-            }
+            Ok(Status::Absent) => AfterTimeout::Stopped,
+            Err(_) => AfterTimeout::Interrupting,
         };
         if self.asked.interrupts() {
             return Fault::Error(Error::Cancelled { task: what.to_owned(), port });

@@ -1,9 +1,12 @@
 //! What becomes of calls in flight: answered, interrupted, lost, or sent again because they certainly did not run.
 
-use std::{collections::VecDeque, io, sync::Arc};
+use std::{collections::VecDeque, io, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
 
 use super::{
     actor::{Actor, Flying},
+    attach::comes_of_damage,
     epoch::nonce,
     status::{Event as Happened, State},
     wire::count,
@@ -12,21 +15,27 @@ use crate::{
     agent::{self, Status},
     error::{AfterTimeout, Error},
     exception::Exception,
-    repl::{Event, Lane, REFUSED, Request},
+    repl::{Event, Expect, Form, Lane, REFUSED, Request},
     transport::Trust,
 };
+
+/// How long a board may say nothing while it writes a kept reply again.
+const KEPT_PATIENCE: Duration = Duration::from_secs(2);
+/// After what time a board that does nothing else has read a call.
+const SURELY_READ: Duration = Duration::from_secs(1);
 
 impl Actor {
     pub(super) fn on_event(&mut self, event: Event) {
         match event {
             Event::Reply { id, .. } if self.is_ping(id) => {}
-            Event::Done { id } | Event::Ended { id, .. } if self.is_ping(id) => self.ping = None,
+            Event::Done { id } | Event::Ended { id, .. } if self.is_ping(id) => self.pings.clear(),
             Event::Reply { id, payload } => self.on_reply(id, payload),
+            Event::Doubtful { id, payload, between } => self.on_doubtful(id, payload, between),
             Event::Done { id } => {
                 self.flying.retain(|f| f.job.id != id || !f.answered);
                 self.doubtful = false;
             }
-            Event::Suspect { .. } => self.send_ping(),
+            Event::Suspect { .. } if self.pings.is_empty() => self.send_ping(),
             Event::Ended { id, error } => {
                 if let Some(flying) = self.flying.iter_mut().find(|f| f.job.id == id) {
                     flying.ended = Some(error);
@@ -45,11 +54,25 @@ impl Actor {
             Event::Announced => self.epoch = None,
             Event::Echo { .. } => {
                 self.epoch = None;
-                for flying in std::mem::take(&mut self.flying).into_iter().rev().filter(|flying| !flying.answered) {
-                    self.again(flying);
+                // What has ended stands before what was echoed.
+                for flying in std::mem::take(&mut self.flying).into_iter().rev() {
+                    if flying.ended.is_some() {
+                        self.flying.push_front(flying);
+                    } else if !flying.answered {
+                        self.again(flying);
+                    }
                 }
             }
-            Event::Output(_) | Event::Banner | Event::RawPaste { .. } | Event::Progress { .. } => {}
+            Event::Progress { .. } => self.silence.put_off(),
+            Event::Output(_) | Event::Banner | Event::RawPaste { .. } | Event::Suspect { .. } => {}
+        }
+    }
+
+    /// An answer that may have lost bytes is none: what the board kept of it decides.
+    fn on_doubtful(&mut self, id: u64, payload: Vec<u8>, between: Vec<u8>) {
+        if let Some(flying) = self.flying.iter_mut().find(|f| f.job.id == id) {
+            flying.doubtful = Some((payload, between));
+            flying.ended = Some(Vec::new());
         }
     }
 
@@ -83,21 +106,32 @@ impl Actor {
     }
 
     fn is_ping(&self, id: u64) -> bool {
-        self.ping == Some(id)
+        self.pings.contains(&id)
     }
 
     /// Asks for proof that a request has ended, as soon as the question fits beside what the board has not read.
     pub(super) fn send_ping(&mut self) {
+        self.doubtful = !self.ask();
+    }
+
+    /// Asks, if there is room for the question.
+    fn ask(&mut self) -> bool {
         let id = self.next_id();
-        let (None, Some(wire)) = (self.ping, &mut self.wire) else { return };
+        let Some(wire) = &mut self.wire else { return false };
         let (code, expect) = agent::ping(nonce());
-        if wire.repl.takes_plain(code.len() + 1) {
+        let fits = wire.repl.takes_plain(code.len() + 1);
+        if fits {
             wire.repl.submit(Request { id, code, lane: Lane::Plain, expect });
-            self.ping = Some(id);
-            self.doubtful = false;
-        } else {
-            self.doubtful = true;
+            self.pings.push(id);
         }
+        fits
+    }
+
+    /// What was handed to the board runs, and nothing has been heard of it for a while: perhaps the board was reset. If
+    /// it was not, the question waits until the call has ended.
+    pub(super) fn break_silence(&mut self) {
+        self.ask();
+        self.silence.asked();
     }
 
     /// Finds out what became of calls that have ended without an answer.
@@ -106,10 +140,12 @@ impl Actor {
         match self.resync_with_backlog(self.limits.recover).await {
             Ok(status) => {
                 self.deaf = false;
+                let status = self.of_this_epoch(status);
+                let fetched = self.fetch_kept(&status).await;
                 let flying = std::mem::take(&mut self.flying);
-                self.settle(flying, &status);
+                self.settle(flying, &status, fetched);
                 match status {
-                    Status::Present(present) if present.agent.verifies || self.trust == Trust::Trusted => {
+                    Status::Present(present) if self.suits(&present) => {
                         self.adopt(*present);
                         self.shared.status.enter(State::Ready);
                     }
@@ -117,14 +153,10 @@ impl Actor {
                 }
             }
             // It answers, but there is no room left for a greeting.
-            Err(Error::Exception { .. }) => {
-                self.epoch = None;
-                self.doubt();
-            }
+            Err(Error::Exception { .. }) => self.doubt(),
             // What is known of the calls then is known from `lost`.
             Err(Error::Lost { .. }) => {}
             Err(_) => {
-                self.epoch = None;
                 self.deaf = true;
                 self.learn_ctrl_c(false);
                 self.doubt();
@@ -142,18 +174,49 @@ impl Actor {
         self.recount().await;
     }
 
-    /// Decides about calls that have not answered, from what the agent counted.
-    fn settle(&mut self, flying: VecDeque<Flying>, status: &Status) {
-        // What was handed over first and has not been let through at all was damaged on a line that was trusted.
-        if let (Status::Present(present), Some(first)) = (status, flying.front())
-            && first.n > present.calls
-            && !first.answered
-            && first.ended.is_none()
-            && self.trust == Trust::Trusted
+    /// An agent that counts for another epoch knows nothing of the calls of this one.
+    fn of_this_epoch(&self, status: Status) -> Status {
+        match status {
+            Status::Present(present) if self.last_epoch.is_some_and(|last| last != present.epoch) => Status::Absent,
+            status => status,
+        }
+    }
+
+    /// The reply of the last call that ran, if it ended without one that could be believed: the board kept it.
+    async fn fetch_kept(&mut self, status: &Status) -> Option<Vec<u8>> {
+        let Status::Present(present) = status else { return None };
+        let is_it = |flying: &Flying| flying.n == present.calls && flying.ended.is_some() && !flying.is_unwanted();
+        if present.agent.verifies || !self.flying.iter().any(|flying| is_it(flying) && !flying.answered) {
+            return None;
+        }
+        let form = Form { n: present.calls, way: present.capabilities.way_out, verified: false };
+        let until = Instant::now() + self.limits.recover;
+        let code = agent::again(false).to_vec();
+        self.exchange(code, Lane::Plain, Expect::Frame(form), until, KEPT_PATIENCE).await.ok().flatten()
+    }
+
+    /// Decides about calls that have not answered, from what the agent counted. `fetched` is the reply that the board
+    /// kept of the last of them.
+    fn settle(&mut self, mut flying: VecDeque<Flying>, status: &Status, fetched: Option<Vec<u8>>) {
+        let damaged = match status {
+            Status::Present(present) if self.trust == Trust::Trusted => {
+                let fetched = fetched.as_deref();
+                flying.iter().enumerate().any(|(place, one)| is_damaged(one, place == 0, present.calls, fetched))
+            }
+            _ => false,
+        };
+        if let (Status::Present(present), Some(payload)) = (status, fetched)
+            && let Some(last) = flying.iter_mut().find(|f| f.n == present.calls && !f.answered)
         {
-            tracing::warn!(port = self.shared.port, "the line loses or changes bytes: from now on it is verified");
-            self.trust = Trust::Verified;
-            self.epoch = None;
+            if let Some((_, between)) = last.doubtful.take().filter(|(came, _)| *came == payload) {
+                self.print(between);
+            }
+            self.note_interrupt(&payload);
+            last.answered = true;
+            last.job.answer(Ok(payload));
+        }
+        if damaged {
+            self.distrust();
         }
         // From the last to the first, because those that did not run go back to the front of the queue.
         for mut flying in flying.into_iter().rev() {
@@ -170,7 +233,7 @@ impl Actor {
                 flying.job.time_out(&self.shared.port, board);
             } else if flying.cancelled {
                 flying.job.cancelled(&self.shared.port);
-            } else if !ran && flying.ended.as_ref().is_none_or(|error| is_name_error(error)) {
+            } else if !ran && (damaged || flying.ended.as_ref().is_none_or(|error| is_name_error(error))) {
                 self.queue.put_back(flying.job);
             } else if let Some(error) = flying.exception() {
                 flying.job.answer(Err(error));
@@ -186,8 +249,7 @@ impl Actor {
 
     /// Nothing is known of the calls in flight any more.
     fn doubt(&mut self) {
-        self.ping = None;
-        self.doubtful = false;
+        self.ping_is_over();
         for mut flying in std::mem::take(&mut self.flying).into_iter().rev() {
             if flying.answered {
             } else if let Some(error) = flying.exception() {
@@ -206,7 +268,7 @@ impl Actor {
 
     /// A resync answers what a ping would have.
     pub(super) fn ping_is_over(&mut self) {
-        self.ping = None;
+        self.pings.clear();
         self.doubtful = false;
     }
 
@@ -217,8 +279,7 @@ impl Actor {
         self.deaf = false;
         self.shared.status.tell(Happened::Lost { reason: error.to_string() });
         self.shared.status.enter(State::Lost);
-        self.ping = None;
-        self.doubtful = false;
+        self.ping_is_over();
         for mut flying in std::mem::take(&mut self.flying).into_iter().rev() {
             if flying.answered {
             } else if flying.job.call.is_idempotent() && !flying.is_unwanted() {
@@ -244,9 +305,29 @@ impl Actor {
                     self.on_reply(id, payload);
                 }
             }
+            Event::Doubtful { id, payload, between } => self.on_doubtful(id, payload, between),
             Event::Done { id } => self.flying.retain(|f| f.job.id != id || !f.answered),
             _ => {}
         }
+    }
+}
+
+/// Whether what became of a call shows that an unchecked line loses or changes bytes: of the `calls` that were let through,
+/// this one has no reply that could be believed, or it was not let through at all.
+fn is_damaged(flying: &Flying, is_first: bool, calls: u32, fetched: Option<&[u8]>) -> bool {
+    let ran = flying.n <= calls;
+    match &flying.ended {
+        _ if flying.answered => false,
+        // An interrupt may be quicker than a board that has just been given the call.
+        None => is_first && !ran && (!flying.is_unwanted() || flying.since.elapsed() > SURELY_READ),
+        Some(error) => match Exception::from_traceback(error) {
+            Some(exception) => comes_of_damage(&exception),
+            // Something may have been printed between the reply and the prompt: then the reply was right.
+            None => flying
+                .doubtful
+                .as_ref()
+                .is_none_or(|(came, between)| between.is_empty() || Some(came.as_slice()) != fetched),
+        },
     }
 }
 

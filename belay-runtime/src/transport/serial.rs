@@ -9,7 +9,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_serial::{ErrorKind, SerialPortBuilderExt, SerialPortInfo, SerialPortType, SerialStream, UsbPortInfo};
 
-use super::{Opened, Trust, failed};
+use super::{Opened, failed};
 use crate::error::Result;
 
 /// What MicroPython's UART REPLs are set to; native USB ignores it.
@@ -65,8 +65,7 @@ fn open_path(spec: &str, path: &str, baud: u32) -> Result<Opened> {
         failed(spec, remedy(kind, &e.to_string()), io::Error::new(kind, e))
     })?;
     let usb = usb_of(path, &tokio_serial::available_ports().unwrap_or_default());
-    let trust = trust(usb.as_ref());
-    Ok(Opened { line: Box::new(Port(port)), trust, board: usb.and_then(Usb::of) })
+    Ok(Opened { line: Box::new(Port(port)), trust: None, board: usb.and_then(Usb::of) })
 }
 
 /// A USB device that can be told from all others.
@@ -74,7 +73,7 @@ fn open_path(spec: &str, path: &str, baud: u32) -> Result<Opened> {
 pub(crate) struct Usb {
     vendor: u16,
     product: u16,
-    serial_number: String,
+    pub(crate) serial_number: String,
 }
 
 impl Usb {
@@ -111,24 +110,6 @@ fn usb_of(path: &str, ports: &[SerialPortInfo]) -> Option<UsbPortInfo> {
     match &port.port_type {
         SerialPortType::UsbPort(usb) => Some(usb.clone()),
         _ => None,
-    }
-}
-
-/// USB vendors whose devices carry a UART behind them: what they deliver is not what the board sent, only what arrived.
-const BRIDGES: [(u16, &str); 5] = [
-    (0x10c4, "Silicon Labs CP210x"),
-    (0x1a86, "WCH CH340"),
-    (0x0403, "FTDI"),
-    (0x067b, "Prolific PL2303"),
-    (0x0d28, "Arm DAPLink"),
-];
-
-/// A board's own USB is checked and acknowledged down to the last packet; behind a bridge, or on a port of which nothing
-/// is known, there may be a UART that loses bytes.
-fn trust(usb: Option<&UsbPortInfo>) -> Trust {
-    match usb {
-        Some(usb) if BRIDGES.iter().all(|(vendor, _)| *vendor != usb.vid) => Trust::Trusted,
-        _ => Trust::Verified,
     }
 }
 
@@ -223,11 +204,5 @@ mod tests {
         assert_eq!(super::super::identity("/dev/null?baud=9600"), through);
         assert_eq!(super::super::identity("/dev/no-such-port"), None);
         assert_eq!(super::super::identity("sim:pico"), None);
-    }
-
-    #[test]
-    fn behind_a_bridge_nothing_is_trusted() {
-        let of = |vid| trust(usb_of("COM1", &[port("COM1", vid, None)]).as_ref());
-        assert_eq!((of(0x2e8a), of(0x10c4), trust(None)), (Trust::Trusted, Trust::Verified, Trust::Verified));
     }
 }
