@@ -9,8 +9,8 @@ use tokio::{
 };
 
 use super::{
-    Command, Limits, Opener, Shared, Start, control::Asked, epoch::Epoch, job::Job, modules::Modules, queue::Queue,
-    silence::Silence, status::State, wire::Wire,
+    Command, Limits, Opener, Shared, Start, banter::Banter, control::Asked, epoch::Epoch, job::Job, modules::Modules,
+    queue::Queue, silence::Silence, status::State, wire::Wire,
 };
 use crate::{
     board::Learned,
@@ -59,6 +59,7 @@ pub(super) struct Actor {
     pub(super) modules: Modules,
     /// The board greets people now: that is no output of a program.
     pub(super) leaving: bool,
+    pub(super) banter: Banter,
     /// How long to wait before the line is opened again; nothing at first.
     pub(super) pause: Duration,
     /// What this board and line have shown themselves to be like.
@@ -165,6 +166,7 @@ impl Actor {
             scopes: Vec::new(),
             modules: Modules::default(),
             leaving: false,
+            banter: Banter::default(),
             pause: Duration::ZERO,
             learned: Learned::nothing(),
             preloaded: learned,
@@ -245,6 +247,7 @@ impl Actor {
                 } } => match event {
                     Ok(Event::Output(bytes)) if self.leaving => drop(bytes),
                     Ok(Event::Output(bytes)) => {
+                        let bytes = self.banter.without(bytes);
                         self.print(bytes);
                         self.heard = true;
                         if self.silence.broken() {
@@ -310,8 +313,10 @@ impl Actor {
     }
 
     pub(super) fn print(&self, bytes: Vec<u8>) {
-        // Nobody listening is no error.
-        let _ = self.shared.output.send(bytes);
+        if !bytes.is_empty() {
+            // Nobody listening is no error.
+            let _ = self.shared.output.send(bytes);
+        }
     }
 
     fn forget(&mut self, id: u64) {

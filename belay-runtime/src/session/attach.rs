@@ -367,23 +367,36 @@ impl Actor {
     pub(super) async fn soft_reset(&mut self, deadline: Instant) -> Result<()> {
         loop {
             self.listen(deadline).await?;
-            if let Some(wire) = &mut self.wire {
-                wire.repl.sync();
-                wire.repl.control(b"\x04");
-            }
-            // A line that loses bytes may have lost this one, or what the board said of it.
+            // A line that loses bytes may have lost the Ctrl-D, or what the board said of it.
             let until = match self.trust {
                 Trust::Verified => deadline.min(Instant::now() + RESET_PATIENCE),
                 Trust::Trusted => deadline,
             };
-            // Boards come back in the raw REPL; an interpreter that is started anew greets people first.
-            loop {
-                match self.step(until).await? {
-                    Some(Event::Banner | Event::Announced) => return self.ensure_attached(deadline).await,
-                    Some(_) => {}
-                    None if Instant::now() >= deadline => return Err(self.silent(1)),
-                    None => break,
-                }
+            self.banter.expect();
+            let restarted = self.restart_interpreter(until).await;
+            let held_back = self.banter.end();
+            self.print(held_back);
+            if restarted? {
+                return self.ensure_attached(deadline).await;
+            }
+            if Instant::now() >= deadline {
+                return Err(self.silent(1));
+            }
+        }
+    }
+
+    /// Whether the interpreter said in time that it was started anew.
+    async fn restart_interpreter(&mut self, until: Instant) -> Result<bool> {
+        if let Some(wire) = &mut self.wire {
+            wire.repl.sync();
+            wire.repl.control(b"\x04");
+        }
+        // Boards come back in the raw REPL; an interpreter that is started anew greets people first.
+        loop {
+            match self.step(until).await? {
+                Some(Event::Banner | Event::Announced) => return Ok(true),
+                Some(_) => {}
+                None => return Ok(false),
             }
         }
     }

@@ -3,6 +3,7 @@
 mod actor;
 mod adhoc;
 mod attach;
+mod banter;
 mod control;
 mod dispatch;
 mod epoch;

@@ -36,7 +36,8 @@ pub(crate) struct Opened {
 
 /// Whether bytes can be lost or changed between the host and the board without anybody noticing.
 ///
-/// Unless a program says it, TCP, programs and lines in memory are trusted, and a serial port is verified until the board
+/// Unless a program says it, programs and lines in memory are trusted, TCP is verified, because any line may lie behind
+/// what listens there, and a serial port is verified until the board
 /// at its other end has proved that the port is its own USB: its unique id is what the serial number of the USB device
 /// says ([`Profile::is_own_usb`](crate::Profile::is_own_usb)). A bridge, whatever its vendor, has a number of its own. A
 /// trusted line that is found to lose or change bytes is verified from then on.
@@ -153,7 +154,7 @@ async fn open_line(spec: &str) -> Result<Opened> {
             .map_err(|e| failed(spec, format!("{e}. Is the bridge running, and is the address host:port?"), e))?;
         stream.set_nodelay(true).map_err(|e| failed(spec, e.to_string(), e))?;
         // What listens there is mostly a bridge, and nobody says what line lies behind it.
-        return Ok(Opened { line: Box::new(stream), trust: Trust::Verified, board: None });
+        return Ok(Opened { line: Box::new(stream), trust: Some(Trust::Verified), board: None });
     }
     if let Some(command) = spec.strip_prefix("exec:") {
         return trusted(process::open(spec, command)?);
