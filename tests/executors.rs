@@ -25,25 +25,15 @@ use tower::{
     util::{MapRequestLayer, ServiceExt},
 };
 
-#[belay::device]
-trait Board {
-    #[belay::setup]
-    async fn open(&self) -> Result<()> {
-        "runs = 0"
-    }
+mod common;
 
+use common::Counter;
+
+#[belay::device]
+trait Board: Counter {
     #[belay::task]
     async fn double(&self, n: u32) -> Result<u32> {
         "return n * 2"
-    }
-
-    #[belay::task]
-    async fn count(&self) -> Result<u32> {
-        r#"
-        global runs
-        runs += 1
-        return runs
-        "#
     }
 
     #[belay::task(timeout = "5s")]
@@ -58,14 +48,6 @@ trait Board {
     #[belay::task(idempotent)]
     async fn describe(&self, name: &str, on: bool) -> Result<String> {
         "return name + str(on)"
-    }
-
-    #[belay::task]
-    fn numbers(&self, count: u32) -> impl Stream<Item = Result<u32>> {
-        r#"
-        for n in range(count):
-            yield n
-        "#
     }
 }
 
@@ -112,7 +94,7 @@ async fn a_call_is_a_value_that_says_all_about_itself() {
     let [describe, exec, reset, wait] = &calls[..] else { panic!("{calls:?}") };
     // Padded, because short string literals stay on a board's heap.
     assert_eq!(describe.arguments(), r"'led \xfc     '[:5],True");
-    assert_eq!(describe.scope(), Some(concat!(module_path!(), "::Board")));
+    assert_eq!(describe.scope(), Some(concat!(module_path!(), "::common::Counter")));
     assert_eq!(describe.source().map(|source| source.contains("name+str(on)")), Some(true), "{:?}", describe.source());
     assert!(describe.is_idempotent() && reset.is_idempotent() && !exec.is_idempotent() && !wait.is_idempotent());
     assert_eq!((exec.source(), exec.arguments().as_ref()), (Some("x = 1"), ""));
@@ -366,7 +348,7 @@ async fn under_load_limits_hold_retries_help_and_nothing_runs_twice() {
     assert_eq!(crowd.most.load(Ordering::Relaxed), LIMIT);
 
     let [outside, inside] = [outside, inside].map(|metrics| metrics.tasks().remove(0));
-    assert_eq!((outside.name.as_str(), outside.scope), ("count", Some(concat!(module_path!(), "::Board"))));
+    assert_eq!((outside.name.as_str(), outside.scope), ("count", Some(concat!(module_path!(), "::common::Counter"))));
     assert_eq!((outside.answered, outside.failed, outside.dropped), ((TASKS * CALLS) as u64, 0, 0));
     assert_eq!(inside.failed, refused.load(Ordering::Relaxed) as u64);
     assert_eq!(inside.answered, outside.answered);

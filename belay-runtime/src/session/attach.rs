@@ -24,7 +24,7 @@ pub(super) const SMALLEST_BUFFER: usize = 64;
 pub(super) const SLOW: Pace = Pace { bytes: UNKNOWN.chunk, every: UNKNOWN.every };
 
 /// How long the first attempt to enter the raw REPL waits for its banner; each further one waits longer.
-const FIRST_PATIENCE: Duration = Duration::from_millis(250);
+pub(super) const FIRST_PATIENCE: Duration = Duration::from_millis(250);
 /// How long a board behind a line that may lose bytes takes at most to say that it was reset: the longest of all
 /// profiles' times to boot.
 const RESET_PATIENCE: Duration = Duration::from_secs(3);
