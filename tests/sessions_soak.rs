@@ -6,13 +6,13 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU32, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
 
-use belay::{Device, Error, Result, State};
+use belay::{Device, Error, Result};
 use tokio::{task::JoinSet, time::timeout};
 
 #[path = "sessions/bench.rs"]
@@ -80,33 +80,6 @@ struct Tally {
     timers: Arc<AtomicU32>,
 }
 
-/// For how long the board was being recovered and set up so far. That has deadlines of its own: it is not a caller's time.
-#[derive(Default)]
-struct Away {
-    before: Duration,
-    since: Option<Instant>,
-}
-
-impl Away {
-    fn so_far(away: &Mutex<Self>) -> Duration {
-        let away = away.lock().unwrap();
-        away.before + away.since.map_or(Duration::ZERO, |since| since.elapsed())
-    }
-
-    async fn watch(away: Arc<Mutex<Self>>, device: Device) {
-        let mut states = device.session().watch();
-        while states.wait_for(|state| *state != State::Ready).await.is_ok() {
-            away.lock().unwrap().since = Some(Instant::now());
-            if states.wait_for(|state| matches!(state, State::Ready | State::Closed)).await.is_err() {
-                return;
-            }
-            let mut away = away.lock().unwrap();
-            let since = away.since.take();
-            away.before += since.map_or(Duration::ZERO, |since| since.elapsed());
-        }
-    }
-}
-
 /// The longest that this machine's own timers were late: what a session cannot make up for.
 async fn lateness(worst: Arc<AtomicU32>) {
     loop {
@@ -116,11 +89,11 @@ async fn lateness(worst: Arc<AtomicU32>) {
     }
 }
 
-async fn one(n: u32, device: &Device, bench: &Bench, random: &mut Random, tally: &Tally, away: &Mutex<Away>) -> bool {
+async fn one(n: u32, device: &Device, bench: &Bench, random: &mut Random, tally: &Tally) -> bool {
     let limit = Duration::from_millis(600 + random.below(600));
     let busy = random.below(3) as u32;
     let kind = random.below(1000);
-    let (begun, away_before) = (Instant::now(), Away::so_far(away));
+    let begun = Instant::now();
     let outcome = match kind {
         0..2 => {
             bench.unplug();
@@ -149,7 +122,7 @@ async fn one(n: u32, device: &Device, bench: &Bench, random: &mut Random, tally:
     };
     if (112..212).contains(&kind) {
         let timers = Duration::from_micros(tally.timers.load(Relaxed).into());
-        let allowed = limit + (Away::so_far(away) - away_before) + timers;
+        let allowed = limit + timers;
         let late = begun.elapsed().saturating_sub(allowed).as_secs_f64() / limit.as_secs_f64();
         tally.worst_lateness.fetch_max((late * 1000.0) as u32, Relaxed);
     }
@@ -189,14 +162,11 @@ async fn nothing_is_lost_wrong_or_done_twice() {
     device.work(0, 0).await.unwrap();
     let free_before = device.free().await.unwrap();
     let (tally, next) = (Arc::new(Tally::default()), Arc::new(AtomicU32::new(1)));
-    let away = Arc::new(Mutex::new(Away::default()));
-    tokio::spawn(Away::watch(Arc::clone(&away), device.clone()));
     tokio::spawn(lateness(Arc::clone(&tally.timers)));
     let begun = Instant::now();
     let mut tasks = JoinSet::new();
     for seed in 0..TASKS {
         let (device, bench, tally, next) = (device.clone(), bench.clone(), Arc::clone(&tally), Arc::clone(&next));
-        let away = Arc::clone(&away);
         tasks.spawn(async move {
             let mut random = Random(u64::from(seed) << 32);
             let mut right = Vec::new();
@@ -209,7 +179,7 @@ async fn nothing_is_lost_wrong_or_done_twice() {
                 if n == calls / 4 {
                     resident_early = resident();
                 }
-                if one(n, &device, &bench, &mut random, &tally, &away).await {
+                if one(n, &device, &bench, &mut random, &tally).await {
                     right.push(n);
                 }
             }
@@ -234,10 +204,8 @@ async fn nothing_is_lost_wrong_or_done_twice() {
     let statistics = device.session().statistics();
     println!(
         "{calls} calls in {took:?}, {} ran: {tally:?}\n{statistics:?}\nboard: {free_before} bytes free before, \
-         {free_after} after; host: {resident_early} KB at a quarter, {resident_late} KB at the end; the board was being \
-         recovered for {:?}",
+         {free_after} after; host: {resident_early} KB at a quarter, {resident_late} KB at the end",
         times.len(),
-        Away::so_far(&away)
     );
     assert!(tally.worst_lateness.load(Relaxed) <= 200, "a deadline was missed by more than a fifth");
     assert!(free_after + 256 >= free_before, "the board lost memory");

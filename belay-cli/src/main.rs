@@ -17,7 +17,10 @@ use failure::Failure;
 use terminal::Terminal;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
     let terminal = Terminal::new(arguments.json, arguments.quiet);
     let outcome = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
@@ -35,6 +38,21 @@ fn main() -> ExitCode {
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// Says what is wrong with the command line, in the form that it asks for; or prints the help.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let asks_for_json = std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json");
+    if !asks_for_json || !error.use_stderr() {
+        error.exit();
+    }
+    let text = error.to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    // What follows is how to use the command at all.
+    let reason = text.split("\n\n").next().unwrap_or(text).trim_end();
+    let failure = Failure::Usage(reason.to_owned());
+    Terminal::new(true, true).fail(&failure);
+    ExitCode::from(failure.exit_code())
 }
 
 async fn run(verb: Verb, terminal: &Terminal) -> Result<(), Failure> {

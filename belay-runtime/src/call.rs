@@ -19,7 +19,7 @@ use crate::{
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent to a board",
     label = "this argument cannot be written as Python",
-    note = "arguments of tasks implement `serde::Serialize`: add `#[derive(serde::Serialize)]` to the type"
+    note = "arguments of tasks implement `serde::Serialize`: add `#[derive(serde::Serialize)]` to the type, and to a generic one the bound `serde::Serialize`"
 )]
 pub trait Argument: Serialize {}
 
@@ -31,7 +31,7 @@ impl<T: Serialize + ?Sized> Argument for T {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the result of a task",
     label = "a task returns `belay::Result<T>`, and `T` is read from the board's reply",
-    note = "results of tasks implement `serde::Deserialize` and own their data: add `#[derive(serde::Deserialize)]` to the type inside"
+    note = "results of tasks implement `serde::Deserialize` and own their data: add `#[derive(serde::Deserialize)]` to the type inside, and to a generic one the bound `serde::de::DeserializeOwned`"
 )]
 pub trait Returns {
     #[doc(hidden)]

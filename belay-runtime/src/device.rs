@@ -2,6 +2,7 @@
 
 use std::{fmt, io, path::PathBuf, sync::Arc, time::Duration};
 
+use tokio::time::Instant;
 use tower::{BoxError, Layer, Service};
 
 use crate::{
@@ -246,7 +247,7 @@ impl Builder {
         self
     }
 
-    fn start(&self, port: &str, trust: Option<Trust>, usb: Option<&Usb>) -> Result<Start> {
+    fn start(&self, port: &str, trust: Option<Trust>, usb: Option<&Usb>, deadline: Instant) -> Result<Start> {
         let trace = self.trace.as_ref().map(|path| {
             Trace::create(path).map(Arc::new).map_err(|error| Error::Open {
                 port: port.to_owned(),
@@ -260,9 +261,14 @@ impl Builder {
             trust: trust.unwrap_or(Trust::Verified),
             usb,
             limits: self.limits,
+            deadline,
             trace: trace.transpose()?,
             learned: self.learned.clone(),
         })
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.limits.open
     }
 
     /// How long opening may take, with everything that belongs to it. 10 s unless set.
@@ -316,8 +322,11 @@ impl Builder {
     /// # Errors
     /// As [`Device::open`].
     pub async fn open(self, spec: &str) -> Result<Device> {
-        let Opened { line, trust, board } = transport::open(spec).await?;
-        let start = self.start(spec, trust, board.as_ref())?;
+        let deadline = self.deadline();
+        let port = spec.to_owned();
+        let opening = async move { transport::open(&port).await };
+        let Opened { line, trust, board } = transport::open_by(deadline, spec, opening).await?;
+        let start = self.start(spec, trust, board.as_ref(), deadline)?;
         let again = (spec.to_owned(), board);
         let opener: Opener = Arc::new(move || {
             let (spec, board) = again.clone();
@@ -333,7 +342,7 @@ impl Builder {
     /// # Errors
     /// As [`Device::open`].
     pub async fn connect(self, name: &str, line: impl Line + 'static) -> Result<Device> {
-        let start = self.start(name, Some(Trust::Trusted), None)?;
+        let start = self.start(name, Some(Trust::Trusted), None, self.deadline())?;
         let session = Session::attach(name.to_owned(), Box::new(line), None, start).await?;
         Ok(layered(session, &self.layers))
     }
@@ -359,8 +368,10 @@ impl Builder {
                 }
             })
         });
-        let start = self.start(name, Some(Trust::Trusted), None)?;
-        let line = opener().await?;
+        let deadline = self.deadline();
+        let start = self.start(name, Some(Trust::Trusted), None, deadline)?;
+        let first = Arc::clone(&opener);
+        let line = transport::open_by(deadline, name, async move { first().await }).await?;
         let session = Session::attach(name.to_owned(), line, Some(opener), start).await?;
         Ok(layered(session, &self.layers))
     }

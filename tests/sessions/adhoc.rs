@@ -77,6 +77,20 @@ async fn code_can_run_among_a_traits_tasks() {
 }
 
 #[tokio::test]
+async fn a_soft_reset_prints_what_the_board_prints_and_not_what_the_repl_says() {
+    let device = Bench::new().device().await;
+    let session = device.session();
+    let mut output = session.output();
+    session.soft_reset().await.unwrap();
+    assert_eq!(output.take_text(), "");
+    let written: Result<()> =
+        session.exec("with open('boot.py', 'w') as f:\n    f.write(\"print('from boot.py')\")").await;
+    written.unwrap();
+    session.soft_reset().await.unwrap();
+    assert_eq!(output.take_text(), "from boot.py\r\n");
+}
+
+#[tokio::test]
 async fn a_file_of_this_machine_runs_on_the_board() {
     let device = Bench::new().device().await;
     let session = device.session();

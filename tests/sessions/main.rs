@@ -2,8 +2,10 @@
 
 mod adhoc;
 mod bench;
+mod cable;
 mod callers;
 mod lifecycle;
+mod losses;
 mod rig;
 mod stopping;
 mod streams;

@@ -14,7 +14,7 @@ trait Unknown {
         "return 1"
     }
 
-    #[belay::task(timeout = 2, idempotent = true, name = "not a name", memo)]
+    #[belay::task(timeout = 2, idempotent = true, name = "not a name", memo, family = "esp32")]
     async fn forms(&self) -> Result<u8> {
         "return 1"
     }

@@ -67,8 +67,41 @@ trait Meaning {
     }
 
     #[belay::task]
+    async fn hides(&self, os: u8) -> Result<u8> {
+        "
+        import os
+        return os
+        "
+    }
+
+    #[belay::task]
     async fn hidden(&self, time: u8) -> Result<u8> {
         "return time"
+    }
+}
+
+/// What is silenced, and what cannot be known.
+#[belay::device]
+trait Elsewhere {
+    #[belay::task]
+    async fn silenced(&self) -> Result<u8> {
+        "return made_by_boot_py  # noqa"
+    }
+
+    #[belay::task]
+    async fn unsure(&self) -> Result<u8> {
+        "
+        exec('x = 1')
+        return x
+        "
+    }
+}
+
+#[belay::device]
+trait Ending {
+    #[belay::teardown]
+    async fn off(&self) -> Result<()> {
+        "spam.off()"
     }
 }
 

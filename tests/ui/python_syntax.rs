@@ -29,6 +29,14 @@ trait Syntax {
         "
     }
 
+    #[belay::task]
+    async fn tabs(&self) -> Result<u8> {
+		"
+		x	=	1
+		return	x x
+		"
+    }
+
     #[belay::task(file = "py/wrong.py")]
     async fn file(&self) -> Result<u8>;
 

@@ -68,9 +68,10 @@ impl Status {
     }
 }
 
-/// The shortest request that proves, by its answer, that everything before it has ended. A board that is not in the raw
-/// REPL echoes it, and an echo is no answer.
+/// The shortest request that proves, by its answer, that everything before it has ended. An echo is no answer, but a
+/// board that was reset meanwhile and greets people answers too: it runs a line at its end. There the `#` keeps the
+/// Ctrl-D that follows from being one on an empty line, which would reset the board again.
 pub(crate) fn ping(nonce: u32) -> (Vec<u8>, Expect) {
     let expect = Expect::Text { open: (!i64::from(nonce)).to_string().into_bytes(), close: b"\n".to_vec() };
-    (format!("print(~{nonce})").into_bytes(), expect)
+    (format!("print(~{nonce})\r#").into_bytes(), expect)
 }

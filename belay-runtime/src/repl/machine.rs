@@ -157,6 +157,8 @@ struct Landmark<'a> {
     begun: usize,
     /// What ends it.
     close: &'a [u8],
+    /// The request that it answers, if it answers one.
+    answers: Option<u64>,
 }
 
 impl Repl {
@@ -296,6 +298,14 @@ impl Repl {
         self.flights.push_back(Flight { id, expect, phase, unread, suspected: false, echoed: false, begins });
     }
 
+    /// The line has ended: what was held back because more might have come is print output, unless it is a part of an
+    /// answer.
+    pub(crate) fn hang_up(&mut self) {
+        let rest = std::mem::take(&mut self.received);
+        let printed = self.printed_part(&rest).to_vec();
+        self.print(&printed);
+    }
+
     /// Takes what the board sent.
     pub(crate) fn receive(&mut self, bytes: &[u8]) {
         self.received.extend_from_slice(bytes);
@@ -315,20 +325,30 @@ impl Repl {
     fn landmark(&self) -> Option<Landmark<'_>> {
         if self.syncing {
             let (found, begun) = (find_banner(&self.received), banner_overlap(&self.received));
-            return Some(Landmark { found, begun, close: b"" });
+            return Some(Landmark { found, begun, close: b"", answers: None });
         }
-        self.flights.iter().skip(1).find_map(|flight| match &flight.expect {
+        let texts = self.flights.iter().skip(1).filter_map(|flight| match &flight.expect {
             Expect::Text { open, close } => {
                 let found = find(&self.received, open).map(|at| (at, open.len()));
-                Some(Landmark { found, begun: overlap(&self.received, open), close })
+                Some(Landmark { found, begun: overlap(&self.received, open), close, answers: Some(flight.id) })
             }
             Expect::Frame(_) => None,
+        });
+        // A question that was lost is asked anew: the one that is answered first counts.
+        texts.reduce(|one, other| {
+            let begun = one.begun.max(other.begun);
+            let first = match (one.found, other.found) {
+                (Some((a, _)), Some((b, _))) if b < a => other,
+                (None, Some(_)) => other,
+                _ => one,
+            };
+            Landmark { begun, ..first }
         })
     }
 
     /// Understands everything up to a landmark that has come; false if none has.
     fn land(&mut self) -> bool {
-        let Some(Landmark { found: Some((at, len)), close, .. }) = self.landmark() else { return false };
+        let Some(Landmark { found: Some((at, len)), close, answers, .. }) = self.landmark() else { return false };
         if !close.is_empty() && find(&self.received[at + len..], close).is_none() {
             return false;
         }
@@ -346,20 +366,19 @@ impl Repl {
             after.drain(..len);
             self.events.push_back(Event::Banner);
         } else {
-            self.end_those_before_the_text();
+            self.end_those_before(answers);
         }
         self.received = after;
         true
     }
 
     /// A greeting has been answered: requests that stand before it have ended, with or without an answer.
-    fn end_those_before_the_text(&mut self) {
+    fn end_those_before(&mut self, greeting: Option<u64>) {
         // What precedes the answer is the `OK` of the greeting.
         let ok = if self.received.ends_with(b"OK") { 2 } else { 0 };
         self.received.truncate(self.received.len() - ok);
-        // It is the first text behind the head: see `landmark`.
-        let before = self.flights.iter().skip(1).position(|flight| matches!(flight.expect, Expect::Text { .. }));
-        for flight in self.flights.drain(..before.map_or(0, |at| at + 1)).collect::<Vec<_>>() {
+        let before = self.flights.iter().position(|flight| Some(flight.id) == greeting).unwrap_or(0);
+        for flight in self.flights.drain(..before).collect::<Vec<_>>() {
             if let Some((payload, consumed)) = self.doubtful_answer(&flight) {
                 self.events.push_back(Event::Doubtful { id: flight.id, payload, between: Vec::new() });
                 self.received.drain(..consumed);

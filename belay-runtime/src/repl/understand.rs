@@ -154,6 +154,23 @@ impl Repl {
         })
     }
 
+    /// What of the bytes behind which nothing more comes was printed, as far as can be told.
+    pub(super) fn printed_part<'a>(&self, rest: &'a [u8]) -> &'a [u8] {
+        let answers = match self.flights.front() {
+            Some(Flight { phase: Phase::Running, expect: Expect::Frame(form), .. }) => {
+                let needle = needle(form);
+                rest.starts_with(&needle) || needle.starts_with(rest)
+            }
+            Some(Flight { phase: Phase::Running, expect: Expect::Text { open, .. }, .. }) => {
+                return rest.split_at(find(rest, open).unwrap_or(rest.len())).0;
+            }
+            _ => false,
+        };
+        // Or the end of a request: an error text, perhaps empty, and the prompt.
+        let ended = PROMPT.starts_with(rest) || rest.first() == Some(&END) && find(rest, b"\x04>").is_some();
+        if answers || ended { &[] } else { rest }
+    }
+
     /// A frame without a check is believed when the end of the code follows it. If it lost bytes, what follows has
     /// become a part of it, or a part of it follows.
     fn answer_if_prompted(&mut self, payload: Vec<u8>, consumed: usize, needle: &[u8], form: &Form) -> bool {

@@ -4,12 +4,13 @@ use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 
 use tokio::{
     sync::mpsc,
+    task::coop::consume_budget,
     time::{Instant, sleep_until},
 };
 
 use super::{
-    Command, Limits, Opener, Shared, Start, control::Asked, epoch::Epoch, job::Job, modules::Modules, queue::Queue,
-    status::State, wire::Wire,
+    Command, Limits, Opener, Shared, Start, banter::Banter, control::Asked, epoch::Epoch, job::Job, modules::Modules,
+    queue::Queue, silence::Silence, status::State, wire::Wire,
 };
 use crate::{
     board::Learned,
@@ -38,12 +39,17 @@ pub(super) struct Actor {
     pub(super) flying: VecDeque<Flying>,
     /// What this boot of the board holds; `None` until the board has been greeted, and after any doubt.
     pub(super) epoch: Option<Epoch>,
-    /// A question is under way whose answer proves that what was sent before it has ended.
-    pub(super) ping: Option<u64>,
+    /// Questions that are under way: an answer to any of them proves that what was sent before it has ended.
+    pub(super) pings: Vec<u64>,
+    pub(super) silence: Silence,
     /// A request seems to have ended without an answer, and the question did not fit into the board's input yet.
     pub(super) doubtful: bool,
     /// What the session was asked to do at once, whoever waits.
     pub(super) asked: Asked,
+    /// The call for which the board is being reset.
+    pub(super) restarting: Option<Job>,
+    /// The line had the last turn: whoever asks for something has the next.
+    heard: bool,
     /// The board did not stop when it was told to, and nothing has been heard of it since.
     pub(super) deaf: bool,
     /// The number of the last epoch that was spoken to.
@@ -53,6 +59,7 @@ pub(super) struct Actor {
     pub(super) modules: Modules,
     /// The board greets people now: that is no output of a program.
     pub(super) leaving: bool,
+    pub(super) banter: Banter,
     /// How long to wait before the line is opened again; nothing at first.
     pub(super) pause: Duration,
     /// What this board and line have shown themselves to be like.
@@ -62,6 +69,16 @@ pub(super) struct Actor {
     trace: Option<Arc<Trace>>,
     /// What is being sent just now.
     pub(super) transfer: Option<Under>,
+    _end: End,
+}
+
+/// Says that the session has ended, however it does: with its runtime, too.
+struct End(Arc<Shared>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.status.enter(State::Closed);
+    }
 }
 
 /// A call that has been handed to the board.
@@ -124,8 +141,9 @@ impl Actor {
         inbox: mpsc::UnboundedReceiver<Command>,
         start: Start,
     ) -> Self {
-        let Start { trust, usb, limits, trace, learned } = start;
+        let Start { trust, usb, limits, trace, learned, .. } = start;
         let mut actor = Self {
+            _end: End(Arc::clone(&shared)),
             shared,
             limits,
             wire: None,
@@ -137,14 +155,18 @@ impl Actor {
             queue: Queue::default(),
             flying: VecDeque::new(),
             epoch: None,
-            ping: None,
+            pings: Vec::new(),
+            silence: Silence::default(),
             doubtful: false,
             asked: Asked::default(),
+            restarting: None,
+            heard: false,
             deaf: false,
             last_epoch: None,
             scopes: Vec::new(),
             modules: Modules::default(),
             leaving: false,
+            banter: Banter::default(),
             pause: Duration::ZERO,
             learned: Learned::nothing(),
             preloaded: learned,
@@ -161,8 +183,7 @@ impl Actor {
     }
 
     /// Attaches for the first time.
-    pub(super) async fn open(&mut self) -> Result<()> {
-        let deadline = Instant::now() + self.limits.open;
+    pub(super) async fn open(&mut self, deadline: Instant) -> Result<()> {
         self.ensure_attached(deadline).await?;
         self.shared.status.enter(State::Ready);
         Ok(())
@@ -174,7 +195,7 @@ impl Actor {
                 self.send_ping();
             }
             // Counting interrupts what runs: those behind it may end first.
-            if self.ping.is_none() && self.has_ended() && self.flying.iter().all(Flying::is_over) {
+            if self.pings.is_empty() && self.has_ended() && self.flying.iter().all(Flying::is_over) {
                 self.recount().await;
             }
             self.obey().await;
@@ -185,14 +206,13 @@ impl Actor {
             if (self.ending || self.asked.closes()) && self.queue.is_empty() && self.flying.is_empty() {
                 break;
             }
-            let late = self
-                .flying
-                .front()
-                .filter(|f| !f.answered)
-                .map(|f| if f.is_unwanted() { Instant::now() } else { f.job.deadline });
-            match self.next(late).await {
+            let runs = self.flying.front().filter(|f| !f.answered);
+            let late = runs.map(|f| if f.is_unwanted() { Instant::now() } else { f.job.deadline });
+            let ask = runs.filter(|f| !f.is_unwanted()).and_then(|f| self.silence.due(f.job.id));
+            match self.next([late, ask].into_iter().flatten().min()).await {
                 Step::Event(event) => self.on_event(event),
                 Step::Changed => {}
+                Step::TimeUp if late.is_none_or(|late| late > Instant::now()) => self.break_silence(),
                 Step::TimeUp => self.interrupt().await,
                 Step::Lost(error) => drop(self.lost(error)),
             }
@@ -209,6 +229,14 @@ impl Actor {
             if until.is_some_and(|until| until <= now) {
                 return Step::TimeUp;
             }
+            // A board that never stops printing keeps nobody from being heard.
+            if std::mem::take(&mut self.heard)
+                && !self.ending
+                && let Ok(command) = self.inbox.try_recv()
+            {
+                self.take_up(command);
+                return Step::Changed;
+            }
             let shared = Arc::clone(&self.shared);
             let wake = [until, patience].into_iter().flatten().min();
             tokio::select! {
@@ -218,8 +246,17 @@ impl Actor {
                     None => std::future::pending().await,
                 } } => match event {
                     Ok(Event::Output(bytes)) if self.leaving => drop(bytes),
-                    Ok(Event::Output(bytes)) => self.print(bytes),
+                    Ok(Event::Output(bytes)) => {
+                        let bytes = self.banter.without(bytes);
+                        self.print(bytes);
+                        self.heard = true;
+                        if self.silence.broken() {
+                            return Step::Changed;
+                        }
+                        consume_budget().await;
+                    }
                     Ok(event) => {
+                        self.heard = true;
                         if let Event::Progress { sent, .. } = event {
                             self.reached(sent);
                         }
@@ -229,11 +266,7 @@ impl Actor {
                 },
                 command = self.inbox.recv(), if !self.ending => {
                     match command {
-                        Some(Command::Call(job)) => self.queue_up(job),
-                        Some(Command::Forget(id)) => self.forget(id),
-                        Some(Command::GiveBack(lease)) => self.queue.give_back(lease),
-                        Some(Command::Interrupt(done)) => self.ask_to_interrupt(done),
-                        Some(Command::Close(done)) => self.ask_to_close(done),
+                        Some(command) => self.take_up(command),
                         None => self.ending = true,
                     }
                     return Step::Changed;
@@ -244,6 +277,16 @@ impl Actor {
                     None => std::future::pending().await,
                 } } => {}
             }
+        }
+    }
+
+    fn take_up(&mut self, command: Command) {
+        match command {
+            Command::Call(job) => self.queue_up(job),
+            Command::Forget(id) => self.forget(id),
+            Command::GiveBack(lease) => self.queue.give_back(lease),
+            Command::Interrupt(done) => self.ask_to_interrupt(done),
+            Command::Close(done) => self.ask_to_close(done),
         }
     }
 
@@ -270,8 +313,10 @@ impl Actor {
     }
 
     pub(super) fn print(&self, bytes: Vec<u8>) {
-        // Nobody listening is no error.
-        let _ = self.shared.output.send(bytes);
+        if !bytes.is_empty() {
+            // Nobody listening is no error.
+            let _ = self.shared.output.send(bytes);
+        }
     }
 
     fn forget(&mut self, id: u64) {
@@ -292,6 +337,13 @@ impl Actor {
         };
         let mut next = self.queue.expire(now, port, unsent);
         let mut soonest = |at: Instant| next = Some(next.map_or(at, |next| next.min(at)));
+        if let Some(job) = self.restarting.as_mut().filter(|job| job.reply.is_some()) {
+            if job.deadline > now {
+                soonest(job.deadline);
+            } else {
+                job.time_out(port, AfterTimeout::Interrupting);
+            }
+        }
         for (place, flying) in self.flying.iter_mut().enumerate() {
             if flying.answered || flying.job.reply.is_none() {
                 continue;

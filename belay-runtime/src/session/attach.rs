@@ -356,16 +356,24 @@ impl Actor {
     }
 
     /// Resets the interpreter and attaches to the new epoch.
-    pub(super) async fn soft_reset(&mut self) -> Result<()> {
-        let deadline = Instant::now() + self.limits.open;
+    pub(super) async fn soft_reset(&mut self, deadline: Instant) -> Result<()> {
         self.listen(deadline).await?;
+        self.banter.expect();
+        let restarted = self.restart_interpreter(deadline).await;
+        let held_back = self.banter.end();
+        self.print(held_back);
+        restarted?;
+        self.ensure_attached(deadline).await
+    }
+
+    async fn restart_interpreter(&mut self, deadline: Instant) -> Result<()> {
         if let Some(wire) = &mut self.wire {
             wire.repl.sync();
             wire.repl.control(b"\x04");
         }
         // Boards come back in the raw REPL; an interpreter that is started anew greets people first.
         while !matches!(self.step(deadline).await?.ok_or_else(|| self.silent(1))?, Event::Banner | Event::Announced) {}
-        self.ensure_attached(deadline).await
+        Ok(())
     }
 }
 

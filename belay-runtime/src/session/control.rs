@@ -51,6 +51,11 @@ impl Actor {
     }
 
     pub(super) fn ask_to_interrupt(&mut self, done: Done) {
+        if self.wire.is_none() {
+            // Whoever asked may have gone.
+            let _ = done.send(Err(self.lost_for_good("the line has ended")));
+            return;
+        }
         if let Some(first) = self.flying.front_mut().filter(|flying| !flying.answered && !flying.abandoned) {
             first.cancelled = true;
         }
@@ -98,18 +103,23 @@ impl Actor {
         let Some(mut job) = self.queue.take(id) else { return };
         self.shared.status.count_call(&mut job);
         self.shared.status.enter(State::Recovering);
+        // The caller waits until its own deadline, and the board has as long as opening it may take.
+        self.restarting = Some(job);
+        let deadline = Instant::now() + self.limits.open;
         let outcome = match work {
-            Work::HardReset => self.hard_reset(job.deadline).await,
-            _ => match self.soft_reset().await {
+            Work::HardReset => self.hard_reset(deadline).await,
+            _ => match self.soft_reset(deadline).await {
                 // MicroPython's unix port exits at a soft reset: opening it again is what was asked for.
-                Err(Error::Lost { .. }) if self.opener.is_some() => self.come_back(job.deadline).await,
+                Err(Error::Lost { .. }) if self.opener.is_some() => self.come_back(deadline).await,
                 outcome => outcome,
             },
         };
         if outcome.is_ok() {
             self.shared.status.enter(State::Ready);
         }
-        job.answer(outcome.map(|()| Vec::new()));
+        if let Some(mut job) = self.restarting.take() {
+            job.answer(outcome.map(|()| Vec::new()));
+        }
     }
 
     /// Resets the processor: where USB is its own, the line ends and is opened again.
@@ -177,7 +187,7 @@ impl Actor {
             return Err(self.lost_for_good("its teardowns could not be run"));
         }
         if self.epoch.as_ref().is_none_or(|epoch| epoch.locked) {
-            self.attach_again(None).await?;
+            self.attach_again().await?;
         }
         // A board that was reset meanwhile has nothing left to tear down.
         let used = self.scopes.iter().any(|scope| std::ptr::eq(*scope, teardown.scope));

@@ -31,7 +31,7 @@ impl Actor {
     /// Hands over what can be handed over. A call stays in the queue until it is, so that it can be taken back.
     pub(super) async fn start_ready(&mut self) {
         self.free_dropped();
-        while self.ping.is_none()
+        while self.pings.is_empty()
             && !self.doubtful
             && !self.has_ended()
             && self.flying.len() < self.limits.in_flight.max(1)
@@ -49,7 +49,7 @@ impl Actor {
                 // A reset helps a board, too, whose heap has no room left for a greeting.
                 self.restart(id, &work).await;
             } else if !ready {
-                self.reach(Some(id)).await;
+                self.reach().await;
             } else {
                 match self.body(id, &work).await {
                     Some(body) => {

@@ -45,7 +45,7 @@ impl Job {
 
     /// How long after its deadline a caller waits at most for word of the board.
     pub(super) fn grace(&self) -> Duration {
-        (self.limit / 10).clamp(Duration::from_millis(5), Duration::from_secs(2))
+        (self.limit / 10).min(Duration::from_secs(2))
     }
 
     pub(super) fn answer(&mut self, outcome: Result<Vec<u8>>) {

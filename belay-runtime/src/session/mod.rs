@@ -3,6 +3,7 @@
 mod actor;
 mod adhoc;
 mod attach;
+mod banter;
 mod control;
 mod dispatch;
 mod epoch;
@@ -17,6 +18,7 @@ mod queue;
 mod reach;
 mod sealed;
 mod settle;
+mod silence;
 mod status;
 #[cfg(test)]
 mod trust_tests;
@@ -30,7 +32,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::{
+    sync::{broadcast, mpsc, oneshot, watch},
+    time::Instant,
+};
 
 pub(crate) use adhoc::ADHOC;
 pub(crate) use epoch::scope_key;
@@ -75,6 +80,8 @@ pub(crate) struct Start {
     /// The serial number of the USB device that the line goes through, by which the board may prove that it is its own.
     pub(crate) usb: Option<String>,
     pub(crate) limits: Limits,
+    /// Until when the board has to take calls.
+    pub(crate) deadline: Instant,
     pub(crate) trace: Option<Arc<Trace>>,
     pub(crate) learned: Option<Learned>,
 }
@@ -242,12 +249,12 @@ impl Session {
         opener: Option<Opener>,
         start: Start,
     ) -> Result<Self> {
-        let limits = start.limits;
+        let (limits, deadline) = (start.limits, start.deadline);
         let (commands, inbox) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared::new(port));
         let _ = shared.commands.set(commands.downgrade());
         let mut actor = actor::Actor::new(Arc::clone(&shared), line, opener, inbox, start);
-        actor.open().await?;
+        actor.open(deadline).await?;
         tokio::spawn(actor.run());
         Ok(Self::new(Executor::session(Owner { commands, shared: Arc::clone(&shared), limits }), shared, limits))
     }

@@ -39,6 +39,12 @@ impl Modules {
         self.torn_down.retain(|teardown| !std::ptr::eq(teardown.scope, scope));
     }
 
+    fn note_teardown(&mut self, teardown: &'static Task) {
+        if !self.has_torn_down(teardown) {
+            self.torn_down.push(teardown);
+        }
+    }
+
     /// Whether a teardown has run already.
     pub(super) fn has_torn_down(&self, teardown: &Task) -> bool {
         self.torn_down.iter().any(|torn| std::ptr::eq(*torn, teardown))
@@ -132,7 +138,7 @@ impl Actor {
             let Some(epoch) = &self.epoch else { return Ok(()) };
             let body = epoch.exec(module.source, module.name, module.scope);
             self.run_text(module, body).await?;
-            self.modules.torn_down.push(module);
+            self.modules.note_teardown(module);
             return Ok(());
         }
         self.set_up(module.scope, Some(module)).await?;

@@ -2,41 +2,44 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::{
     actor::Actor,
     status::{Event, State},
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    transport::{Line, open_by},
+};
 
 /// How long is waited before a line is opened for the second time; each further time waits twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl Actor {
-    /// Makes sure that the board takes calls, for the call that waits for it. If that fails, everybody who waits is told.
-    pub(super) async fn reach(&mut self, waiting: Option<u64>) {
-        if let Err(error) = self.take_hold(waiting, None).await {
+    /// Makes sure that the board takes calls. If that fails, everybody who waits is told.
+    pub(super) async fn reach(&mut self) {
+        if let Err(error) = self.take_hold(None).await {
             self.queue.fail(&error);
         }
     }
 
     /// The same after a reset that was asked for.
     pub(super) async fn come_back(&mut self, deadline: Instant) -> Result<()> {
-        self.take_hold(None, Some(deadline)).await
+        self.take_hold(Some(deadline)).await
     }
 
     /// Opens the line if it has ended, and attaches. Without a deadline it goes on as long as anybody waits, and gives
     /// up without an error.
-    async fn take_hold(&mut self, waiting: Option<u64>, deadline: Option<Instant>) -> Result<()> {
+    async fn take_hold(&mut self, deadline: Option<Instant>) -> Result<()> {
         loop {
             let opened = self.wire.is_none();
             if opened && !self.open_again(deadline).await? {
                 return Ok(());
             }
             self.shared.status.enter(State::Recovering);
-            match self.attach_again(waiting).await {
+            match self.attach_again().await {
                 Err(Error::Lost { .. }) if self.opener.is_some() => {}
                 Err(error) => return Err(error),
                 Ok(()) => {
@@ -54,9 +57,9 @@ impl Actor {
 
     /// Opens the line, again and again with pauses that grow; false when nobody waits for it any more.
     async fn open_again(&mut self, deadline: Option<Instant>) -> Result<bool> {
-        let Some(opener) = self.opener.clone() else {
+        if self.opener.is_none() {
             return Err(self.lost_for_good("only the program that made the line can open it again"));
-        };
+        }
         loop {
             let begun = Instant::now();
             let again = begun + self.pause;
@@ -67,23 +70,36 @@ impl Actor {
                 }
             }
             self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
-            let mut opening = Box::pin(timeout_at(begun + self.limits.open, opener()));
-            let outcome = loop {
-                tokio::select! {
-                    biased;
-                    outcome = &mut opening => break outcome,
-                    _ = self.next(deadline) => if !self.is_waited_for(deadline) {
-                        return self.gave_up(deadline);
-                    }
-                }
-            };
-            match outcome {
-                Ok(Ok(line)) => {
+            let until = begun + self.limits.open;
+            match self.new_line(until, deadline, |actor| actor.is_waited_for(deadline)).await {
+                Some(Ok(line)) => {
                     self.take_line(line);
                     return Ok(true);
                 }
-                Ok(Err(error)) => tracing::debug!(port = self.shared.port, %error, "it cannot be opened again yet"),
-                Err(_) => tracing::debug!(port = self.shared.port, "opening it again takes too long"),
+                Some(Err(error)) => tracing::debug!(port = self.shared.port, %error, "it cannot be opened again yet"),
+                None => return self.gave_up(deadline),
+            }
+        }
+    }
+
+    /// Has the line opened once; `None` as soon as it is not `wanted` any more, which is asked at `wake`, too. The queue is
+    /// looked after meanwhile.
+    async fn new_line(
+        &mut self,
+        until: Instant,
+        wake: Option<Instant>,
+        wanted: impl Fn(&Self) -> bool,
+    ) -> Option<Result<Box<dyn Line>>> {
+        let opener = self.opener.clone()?;
+        let port = self.shared.port.clone();
+        let mut opening = Box::pin(open_by(until, &port, async move { opener().await }));
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut opening => return Some(outcome),
+                _ = self.next(wake) => if !wanted(self) {
+                    return None;
+                }
             }
         }
     }
@@ -104,7 +120,7 @@ impl Actor {
 
     /// Enters the raw REPL and sees to it that the agent is there. A board that ignores Ctrl-C gets its line opened
     /// anew, which resets some.
-    pub(super) async fn attach_again(&mut self, waiting: Option<u64>) -> Result<()> {
+    pub(super) async fn attach_again(&mut self) -> Result<()> {
         let mut tried = "Ctrl-C and Ctrl-A".to_owned();
         // One that has been told to stop in vain is not told as long again, if there is something else to try.
         let known = self.deaf && self.opener.is_some();
@@ -112,13 +128,15 @@ impl Actor {
         let status = match self.resync_with_backlog(patience).await {
             Err(Error::Open { .. }) => {
                 self.deaf = true;
-                let Some(opener) = self.opener.clone() else { return Err(self.unresponsive(&tried)) };
+                if self.opener.is_none() {
+                    return Err(self.unresponsive(&tried));
+                }
                 tried.push_str(", then opening the port again and the same");
                 let until = Instant::now() + self.limits.open;
                 // Some ports are one program's at a time, even if that program is this one.
                 self.wire = None;
-                match timeout_at(until, opener()).await {
-                    Ok(Ok(line)) => self.take_line(line),
+                match self.new_line(until, None, |_| true).await {
+                    Some(Ok(line)) => self.take_line(line),
                     _ => return Err(self.unresponsive(&format!("{tried}, but the port did not open"))),
                 }
                 match self.resync(until).await {
@@ -129,12 +147,7 @@ impl Actor {
             status => status?,
         };
         self.deaf = false;
-        if let Some(id) = waiting {
-            self.queue.prepare(id);
-        }
-        let outcome = self.settle_in(status, Instant::now() + self.limits.open).await;
-        self.queue.prepared();
-        outcome
+        self.settle_in(status, Instant::now() + self.limits.open).await
     }
 
     /// Compares the epoch that was found with the one before.

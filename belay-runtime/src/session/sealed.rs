@@ -37,7 +37,7 @@ const STARVED: Duration = Duration::from_secs(1);
 const MOST_REPLIES_LOST: u32 = 3;
 /// How often a board that says nothing is asked whether it listens, each time with twice the patience, before it is
 /// interrupted: it may only have been busy, or its host, and an interrupt then hits the request itself.
-const MOST_PINGS: u32 = 3;
+const MOST_PINGS: usize = 3;
 
 /// Why a request has no answer.
 pub(super) enum Fault {
@@ -77,9 +77,9 @@ struct Attempt {
     refused: bool,
     /// It ended without an answer; what the board printed as an error.
     ended: Option<Vec<u8>>,
-    ping: Option<u64>,
-    /// How many there were.
-    pings: u32,
+    pings: Vec<u64>,
+    /// How many bytes had come when it was asked last.
+    heard_before: u64,
     /// It looks as if it had ended without an answer.
     suspected: bool,
 }
@@ -239,8 +239,16 @@ impl Actor {
                 }
                 (false, false) => agent::bare(body),
             };
-            let mut attempt =
-                Attempt { id, n, answer: None, refused: false, ended: None, ping: None, pings: 0, suspected: false };
+            let mut attempt = Attempt {
+                id,
+                n,
+                answer: None,
+                refused: false,
+                ended: None,
+                pings: Vec::new(),
+                heard_before: 0,
+                suspected: false,
+            };
             self.send(&mut attempt, code)?;
             if self.watch(&mut attempt, until).await? {
                 // The time is up, or nobody waits any more.
@@ -318,15 +326,11 @@ impl Actor {
         let silent = self.shared.counts.read().bytes_in + 2;
         let mut heard = silent;
         loop {
-            let patience = patience * (1 << attempt.pings.min(MOST_PINGS));
+            let patience = patience * (1 << attempt.pings.len().min(MOST_PINGS));
             let pasting = self.wire.as_ref().is_some_and(|wire| wire.repl.is_pasting(attempt.id));
-            let wake = match (pasting, verifies) {
-                (true, _) => until.min(Instant::now() + patience.max(STARVED)),
-                (false, true) => until.min(Instant::now() + patience),
-                // Once it runs it may be silent as long as it likes.
-                (false, false) if attempt.ping.is_none() && self.is_running(attempt.id) => until,
-                (false, false) => until.min(Instant::now() + patience.max(STARVED)),
-            };
+            let wait =
+                if pasting || !verifies && !self.is_running(attempt.id) { patience.max(STARVED) } else { patience };
+            let wake = until.min(Instant::now() + wait);
             match self.next(Some(wake)).await {
                 Next::Changed if self.is_unwanted(attempt.id) => return Ok(true),
                 Next::Changed => {}
@@ -337,14 +341,20 @@ impl Actor {
                 Next::TimeUp => {
                     let running = self.is_running(attempt.id);
                     let before = std::mem::replace(&mut heard, self.shared.counts.read().bytes_in);
-                    match (running, attempt.ping) {
+                    match (running, attempt.pings.is_empty()) {
                         // It was not read to its end, and neither were the questions.
-                        (false, Some(_)) if attempt.pings >= MOST_PINGS => return Ok(false),
+                        (false, _) if attempt.pings.len() >= MOST_PINGS => return Ok(false),
                         (false, _) => self.ping_behind(attempt, true),
                         // The end of its line was lost: the greeting was read as a part of it, and both have ended.
-                        (true, Some(_)) if heard == before && attempt.suspected => return Ok(false),
-                        // It talked and stopped: perhaps that was its reply, and damaged.
-                        (true, None) if heard == before && heard > silent => self.ping_behind(attempt, false),
+                        (true, false) if heard == before && attempt.suspected => return Ok(false),
+                        // It talked and stopped: perhaps that was its reply, and damaged, or the board was reset.
+                        (true, _) if heard == before && heard > silent.max(attempt.heard_before) => {
+                            self.ping_behind(attempt, false);
+                        }
+                        (true, _) if self.silence.due(attempt.id).is_some_and(|due| due <= Instant::now()) => {
+                            self.ping_behind(attempt, false);
+                            self.silence.asked();
+                        }
                         (true, _) => {}
                     }
                 }
@@ -354,8 +364,7 @@ impl Actor {
                     attempt.answer = (!attempt.refused).then_some(payload);
                 }
                 Next::Event(Event::Done { id }) => {
-                    let last = attempt.ping.unwrap_or(attempt.id);
-                    if id == last {
+                    if attempt.pings.contains(&id) || attempt.pings.is_empty() && id == attempt.id {
                         return Ok(false);
                     }
                 }
@@ -364,7 +373,7 @@ impl Actor {
                 Next::Event(Event::Doubtful { id, .. }) if id == attempt.id => attempt.ended = Some(Vec::new()),
                 Next::Event(Event::Suspect { .. }) => {
                     attempt.suspected = true;
-                    if attempt.ping.is_none() {
+                    if attempt.pings.is_empty() {
                         self.ping_behind(attempt, false);
                     }
                 }
@@ -382,6 +391,7 @@ impl Actor {
     fn ping_behind(&mut self, attempt: &mut Attempt, unread: bool) {
         let id = self.next_id();
         let (code, expect) = agent::ping(nonce());
+        attempt.heard_before = self.shared.counts.read().bytes_in;
         let Some(wire) = &mut self.wire else { return };
         if unread {
             // A request whose end was lost waits in the board's line: as a line of its own it cannot eat the question.
@@ -390,8 +400,7 @@ impl Actor {
             return;
         }
         wire.repl.submit(Request { id, code, lane: Lane::Plain, expect });
-        attempt.ping = Some(id);
-        attempt.pings += 1;
+        attempt.pings.push(id);
     }
 
     /// A resync for the sake of a request; one that is late does not make it shorter.

@@ -28,14 +28,14 @@ impl Actor {
     pub(super) fn on_event(&mut self, event: Event) {
         match event {
             Event::Reply { id, .. } if self.is_ping(id) => {}
-            Event::Done { id } | Event::Ended { id, .. } if self.is_ping(id) => self.ping = None,
+            Event::Done { id } | Event::Ended { id, .. } if self.is_ping(id) => self.pings.clear(),
             Event::Reply { id, payload } => self.on_reply(id, payload),
             Event::Doubtful { id, payload, between } => self.on_doubtful(id, payload, between),
             Event::Done { id } => {
                 self.flying.retain(|f| f.job.id != id || !f.answered);
                 self.doubtful = false;
             }
-            Event::Suspect { .. } => self.send_ping(),
+            Event::Suspect { .. } if self.pings.is_empty() => self.send_ping(),
             Event::Ended { id, error } => {
                 if let Some(flying) = self.flying.iter_mut().find(|f| f.job.id == id) {
                     flying.ended = Some(error);
@@ -54,16 +54,17 @@ impl Actor {
             Event::Announced => self.epoch = None,
             Event::Echo { .. } => {
                 self.epoch = None;
-                for mut flying in std::mem::take(&mut self.flying).into_iter().rev().filter(|flying| !flying.answered) {
-                    // One that has ended stood before it, and may have run.
-                    if flying.ended.is_some() && !flying.is_unwanted() && !flying.job.call.is_idempotent() {
-                        flying.job.unknown(&self.shared.port, "the board was reset before it told of it");
-                    } else {
+                // What has ended stands before what was echoed.
+                for flying in std::mem::take(&mut self.flying).into_iter().rev() {
+                    if flying.ended.is_some() {
+                        self.flying.push_front(flying);
+                    } else if !flying.answered {
                         self.again(flying);
                     }
                 }
             }
-            Event::Output(_) | Event::Banner | Event::RawPaste { .. } | Event::Progress { .. } => {}
+            Event::Progress { .. } => self.silence.put_off(),
+            Event::Output(_) | Event::Banner | Event::RawPaste { .. } | Event::Suspect { .. } => {}
         }
     }
 
@@ -105,21 +106,32 @@ impl Actor {
     }
 
     fn is_ping(&self, id: u64) -> bool {
-        self.ping == Some(id)
+        self.pings.contains(&id)
     }
 
     /// Asks for proof that a request has ended, as soon as the question fits beside what the board has not read.
     pub(super) fn send_ping(&mut self) {
+        self.doubtful = !self.ask();
+    }
+
+    /// Asks, if there is room for the question.
+    fn ask(&mut self) -> bool {
         let id = self.next_id();
-        let (None, Some(wire)) = (self.ping, &mut self.wire) else { return };
+        let Some(wire) = &mut self.wire else { return false };
         let (code, expect) = agent::ping(nonce());
-        if wire.repl.takes_plain(code.len() + 1) {
+        let fits = wire.repl.takes_plain(code.len() + 1);
+        if fits {
             wire.repl.submit(Request { id, code, lane: Lane::Plain, expect });
-            self.ping = Some(id);
-            self.doubtful = false;
-        } else {
-            self.doubtful = true;
+            self.pings.push(id);
         }
+        fits
+    }
+
+    /// What was handed to the board runs, and nothing has been heard of it for a while: perhaps the board was reset. If
+    /// it was not, the question waits until the call has ended.
+    pub(super) fn break_silence(&mut self) {
+        self.ask();
+        self.silence.asked();
     }
 
     /// Finds out what became of calls that have ended without an answer.
@@ -237,8 +249,7 @@ impl Actor {
 
     /// Nothing is known of the calls in flight any more.
     fn doubt(&mut self) {
-        self.ping = None;
-        self.doubtful = false;
+        self.ping_is_over();
         for mut flying in std::mem::take(&mut self.flying).into_iter().rev() {
             if flying.answered {
             } else if let Some(error) = flying.exception() {
@@ -257,7 +268,7 @@ impl Actor {
 
     /// A resync answers what a ping would have.
     pub(super) fn ping_is_over(&mut self) {
-        self.ping = None;
+        self.pings.clear();
         self.doubtful = false;
     }
 
@@ -268,8 +279,7 @@ impl Actor {
         self.deaf = false;
         self.shared.status.tell(Happened::Lost { reason: error.to_string() });
         self.shared.status.enter(State::Lost);
-        self.ping = None;
-        self.doubtful = false;
+        self.ping_is_over();
         for mut flying in std::mem::take(&mut self.flying).into_iter().rev() {
             if flying.answered {
             } else if flying.job.call.is_idempotent() && !flying.is_unwanted() {

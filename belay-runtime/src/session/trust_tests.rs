@@ -45,7 +45,8 @@ async fn call(session: &Session, task: &'static Task, x: &str) -> crate::Result<
 async fn attach(line: impl Line + 'static, trust: Trust, usb: Option<&str>) -> Session {
     let usb = usb.map(str::to_owned);
     let limits = Limits { call: Duration::from_secs(2), ..Limits::DEFAULT };
-    let start = Start { trust, usb, limits, trace: None, learned: None };
+    let deadline = tokio::time::Instant::now() + limits.open;
+    let start = Start { trust, usb, limits, deadline, trace: None, learned: None };
     Session::attach("board".to_owned(), Box::new(line), None, start).await.unwrap()
 }
 

@@ -123,7 +123,14 @@ pub(crate) struct Wire {
     pace: Option<Pace>,
     /// Nothing is written before this.
     gap: Pin<Box<Sleep>>,
+    /// Why nothing can be written any more, while what has arrived is read.
+    unwritable: Option<io::Error>,
+    /// Why nothing more comes.
+    ended: Option<io::Error>,
 }
+
+/// How long a line that takes nothing any more is listened to.
+const LAST_WORDS: Duration = Duration::from_millis(20);
 
 /// How fast a board without flow control is written to.
 #[derive(Clone, Copy, Debug)]
@@ -148,7 +155,8 @@ impl Wire {
         if trace.is_some() {
             repl.keep_inputs();
         }
-        Self { line, repl, counts, trace, unflushed: false, pace: None, gap: Box::pin(sleep(Duration::ZERO)) }
+        let gap = Box::pin(sleep(Duration::ZERO));
+        Self { line, repl, counts, trace, unflushed: false, pace: None, gap, unwritable: None, ended: None }
     }
 
     /// Writes no faster than this from now on.
@@ -163,6 +171,9 @@ impl Wire {
     }
 
     /// The next thing that happens. Writes what is to be written meanwhile. May be dropped at any time.
+    ///
+    /// # Errors
+    /// The line has ended. Everything that had arrived by then has come out before.
     pub(crate) async fn event(&mut self) -> io::Result<Event> {
         poll_fn(|cx| self.poll_event(cx)).await
     }
@@ -170,15 +181,34 @@ impl Wire {
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Event>> {
         loop {
             // Reading goes on while a write waits: a board that prints may take nothing before it is rid of it.
-            let write = self.poll_write(cx);
-            if let Poll::Ready(Err(error)) = write {
-                return Poll::Ready(Err(error));
+            if self.unwritable.is_none()
+                && let Poll::Ready(Err(error)) = self.poll_write(cx)
+            {
+                // What the board said before may lie here unread.
+                self.unwritable = Some(error);
+                self.gap.as_mut().reset(Instant::now() + LAST_WORDS);
             }
             if let Some(event) = self.repl.next_event() {
                 return Poll::Ready(Ok(event));
             }
-            ready!(self.poll_read(cx))?;
+            if let Some(error) = self.ended.take() {
+                return Poll::Ready(Err(self.unwritable.take().unwrap_or(error)));
+            }
+            match self.poll_read(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => self.end(error),
+                Poll::Pending if self.unwritable.is_none() => return Poll::Pending,
+                Poll::Pending => {
+                    ready!(self.gap.as_mut().poll(cx));
+                    self.end(io::ErrorKind::BrokenPipe.into());
+                }
+            }
         }
+    }
+
+    fn end(&mut self, error: io::Error) {
+        self.repl.hang_up();
+        self.ended = Some(error);
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

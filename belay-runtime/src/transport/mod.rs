@@ -3,11 +3,15 @@
 mod process;
 mod serial;
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, thread};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    runtime::Handle,
+    sync::oneshot,
+    task::JoinSet,
+    time::{Instant, timeout_at},
 };
 
 pub(crate) use serial::Usb;
@@ -66,10 +70,50 @@ pub(crate) async fn open(spec: &str) -> Result<Opened> {
 pub(crate) async fn open_again(spec: &str, board: Option<&Usb>) -> Result<Box<dyn Line>> {
     let (rest, _) = take_trust(spec)?;
     let opened = match board {
-        Some(board) => serial::open_again(&rest, board)?,
+        Some(board) => {
+            let (again, board) = (rest.clone(), board.clone());
+            blocking(&rest, move || serial::open_again(&again, &board)).await?
+        }
         None => open_line(&rest).await?,
     };
     Ok(opened.line)
+}
+
+/// What comes of `opening`, at most until `deadline`. In a task of its own: it may be the program's, and panic.
+pub(crate) async fn open_by<T: Send + 'static>(
+    deadline: Instant,
+    port: &str,
+    opening: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    let begun = Instant::now();
+    let mut task = JoinSet::new();
+    task.spawn(opening);
+    let (kind, reason) = match timeout_at(deadline, task.join_next()).await {
+        Ok(Some(Ok(outcome))) => return outcome,
+        Ok(Some(Err(error))) if error.is_panic() => (io::ErrorKind::Other, "what opens it panicked".to_owned()),
+        Ok(_) => (io::ErrorKind::Other, "the runtime has ended".to_owned()),
+        Err(_) => {
+            let waited = begun.elapsed();
+            let hint = "Is it switched on, is the address right, and is no other program holding it?";
+            (io::ErrorKind::TimedOut, format!("nothing came of it within {waited:.1?}. {hint}"))
+        }
+    };
+    Err(failed(port, reason, kind.into()))
+}
+
+/// Runs what may block in a thread of its own: one that never comes back holds up nobody, and not the end of the program
+/// either.
+async fn blocking<T: Send + 'static>(port: &str, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let (done, outcome) = oneshot::channel();
+    let runtime = Handle::current();
+    let started = thread::Builder::new().name("belay-open".into()).spawn(move || {
+        let _entered = runtime.enter();
+        // Whoever asked may have given up.
+        drop(done.send(work()));
+    });
+    started.map_err(|error| failed(port, format!("there is no thread to open it: {error}"), error))?;
+    let panicked = || failed(port, "opening it panicked".to_owned(), io::ErrorKind::Other.into());
+    outcome.await.map_err(|_| panicked())?
 }
 
 /// What the board that `spec` names is known by, whatever its port is called; `None` if there is no more than the spec.
@@ -122,7 +166,8 @@ async fn open_line(spec: &str) -> Result<Opened> {
             source: None,
         });
     }
-    serial::open(spec)
+    let port = spec.to_owned();
+    blocking(spec, move || serial::open(&port)).await
 }
 
 #[cfg(feature = "sim")]
