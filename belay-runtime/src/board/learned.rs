@@ -10,10 +10,8 @@ use crate::agent::Capabilities;
 /// The smallest and the largest piece of a long request.
 pub(crate) const SMALLEST_PIECE: usize = 16;
 pub(crate) const LARGEST_PIECE: usize = 192;
-/// Transfers in a row that must succeed before a faster step is tried again: twice as many after each that failed, up to a
-/// bound.
+/// Transfers in a row that must succeed before a faster step is tried again.
 const GOOD_BEFORE_FASTER: u8 = 8;
-const MOST_BEFORE_FASTER: u8 = 64;
 
 /// How long sources travel, from the fastest way to the one that any line bears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,9 +78,6 @@ pub struct Learned {
     /// Transfers that succeeded in a row.
     #[serde(skip)]
     good: u8,
-    /// How often a transfer had to go on more slowly.
-    #[serde(skip)]
-    bad: u8,
 }
 
 impl Learned {
@@ -96,7 +91,6 @@ impl Learned {
             turn_time: None,
             obeys_ctrl_c: None,
             good: 0,
-            bad: 0,
         }
     }
 
@@ -127,8 +121,7 @@ impl Learned {
     /// A long transfer went through: after a few of them a faster step is tried again.
     pub(crate) fn transfer_was_good(&mut self) {
         self.good += 1;
-        let needed = GOOD_BEFORE_FASTER.saturating_mul(1 << self.bad.min(3)).min(MOST_BEFORE_FASTER);
-        if self.good >= needed {
+        if self.good >= GOOD_BEFORE_FASTER {
             self.good = 0;
             self.step = self.step.faster();
         }
@@ -136,7 +129,6 @@ impl Learned {
 
     pub(crate) fn transfer_was_bad(&mut self, next: Step) {
         self.good = 0;
-        self.bad = self.bad.saturating_add(1);
         self.step = next;
     }
 }
@@ -157,7 +149,7 @@ mod tests {
         }
         assert_eq!(learned.piece, SMALLEST_PIECE);
         learned.transfer_was_bad(Step::Pieces);
-        for _ in 0..u16::from(GOOD_BEFORE_FASTER) * 2 * 3 - 1 {
+        for _ in 0..u16::from(GOOD_BEFORE_FASTER) * 3 - 1 {
             learned.transfer_was_good();
         }
         assert_eq!(learned.step, Step::HalfChunks);
