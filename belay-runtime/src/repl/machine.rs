@@ -309,6 +309,14 @@ impl Repl {
         self.print(&printed);
     }
 
+    /// Goes on with a request that was sent over an earlier line to the same board: it may answer yet.
+    pub(crate) fn resume(&mut self, id: u64, expect: Expect, runs: bool) {
+        let phase = if runs { Phase::Running } else { Phase::Sent };
+        // A prompt for people says nothing of it: it may have run before the board was reset.
+        let flight = Flight { id, expect, phase, unread: 0, suspected: false, echoed: true, begins: Vec::new() };
+        self.flights.push_back(flight);
+    }
+
     /// Takes what the board sent.
     pub(crate) fn receive(&mut self, bytes: &[u8]) {
         self.received.extend_from_slice(bytes);
