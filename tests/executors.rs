@@ -137,7 +137,8 @@ async fn errors_of_layers_become_ours() {
     // The session's own errors come through layers that box them.
     let board = board().await;
     let layered = board.with_layer(TimeoutLayer::new(Duration::from_secs(5)));
-    let error = layered.with_timeout(Duration::from_millis(50)).wait(10_000).await.unwrap_err();
+    // A tenth of it is for the board to show that it stopped.
+    let error = layered.with_timeout(Duration::from_secs(1)).wait(10_000).await.unwrap_err();
     assert!(matches!(error, Error::TimedOut { board: AfterTimeout::Stopped, .. }), "{error}");
 
     let layered = board.with_layer(TimeoutLayer::new(Duration::from_millis(50)));
