@@ -2,36 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use belay::{Device, Error, Result, Stream, blocking};
+use belay::{Device, Error, Result, blocking};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+mod common;
+
+use common::Counter;
+
 #[belay::device]
-trait Board {
-    #[belay::setup]
-    async fn open(&self) -> Result<()> {
-        "runs = 0"
-    }
-
-    #[belay::task]
-    async fn count(&self) -> Result<u32> {
-        r#"
-        global runs
-        runs += 1
-        return runs
-        "#
-    }
-
+trait Board: Counter {
     #[belay::task(timeout = "200ms")]
     async fn spin(&self) -> Result<()> {
         "while True: pass"
-    }
-
-    #[belay::task]
-    fn numbers(&self, count: u32) -> impl Stream<Item = Result<u32>> {
-        r#"
-        for n in range(count):
-            yield n
-        "#
     }
 
     async fn twice(&self) -> Result<u32> {

@@ -4,12 +4,17 @@ use std::time::{Duration, Instant};
 
 use belay::{Device, Error, Result};
 
+// Calls alone: its streams are another program's.
+#[allow(dead_code)]
+mod common;
+
+use common::Counter;
+
 #[belay::device]
-trait Board {
+trait Board: Counter {
     #[belay::setup]
     async fn open(&self) -> Result<()> {
         r#"
-        runs = 0
         from machine import ADC
         sensor = ADC(4)
         "#
@@ -23,15 +28,6 @@ trait Board {
     #[belay::task]
     async fn adc(&self) -> Result<u16> {
         "return sensor.read_u16()"
-    }
-
-    #[belay::task]
-    async fn count(&self) -> Result<u32> {
-        r#"
-        global runs
-        runs += 1
-        return runs
-        "#
     }
 
     #[belay::task]

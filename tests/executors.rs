@@ -25,25 +25,15 @@ use tower::{
     util::{MapRequestLayer, ServiceExt},
 };
 
-#[belay::device]
-trait Board {
-    #[belay::setup]
-    async fn open(&self) -> Result<()> {
-        "runs = 0"
-    }
+mod common;
 
+use common::Counter;
+
+#[belay::device]
+trait Board: Counter {
     #[belay::task]
     async fn double(&self, n: u32) -> Result<u32> {
         "return n * 2"
-    }
-
-    #[belay::task]
-    async fn count(&self) -> Result<u32> {
-        r#"
-        global runs
-        runs += 1
-        return runs
-        "#
     }
 
     #[belay::task(timeout = "5s")]
@@ -58,14 +48,6 @@ trait Board {
     #[belay::task(idempotent)]
     async fn describe(&self, name: &str, on: bool) -> Result<String> {
         "return name + str(on)"
-    }
-
-    #[belay::task]
-    fn numbers(&self, count: u32) -> impl Stream<Item = Result<u32>> {
-        r#"
-        for n in range(count):
-            yield n
-        "#
     }
 }
 
@@ -155,7 +137,8 @@ async fn errors_of_layers_become_ours() {
     // The session's own errors come through layers that box them.
     let board = board().await;
     let layered = board.with_layer(TimeoutLayer::new(Duration::from_secs(5)));
-    let error = layered.with_timeout(Duration::from_millis(50)).wait(10_000).await.unwrap_err();
+    // A tenth of it is for the board to show that it stopped.
+    let error = layered.with_timeout(Duration::from_secs(1)).wait(10_000).await.unwrap_err();
     assert!(matches!(error, Error::TimedOut { board: AfterTimeout::Stopped, .. }), "{error}");
 
     let layered = board.with_layer(TimeoutLayer::new(Duration::from_millis(50)));
@@ -366,7 +349,7 @@ async fn under_load_limits_hold_retries_help_and_nothing_runs_twice() {
     assert_eq!(crowd.most.load(Ordering::Relaxed), LIMIT);
 
     let [outside, inside] = [outside, inside].map(|metrics| metrics.tasks().remove(0));
-    assert_eq!((outside.name.as_str(), outside.scope), ("count", Some(concat!(module_path!(), "::Board"))));
+    assert_eq!((outside.name.as_str(), outside.scope), ("count", Some(concat!(module_path!(), "::common::Counter"))));
     assert_eq!((outside.answered, outside.failed, outside.dropped), ((TASKS * CALLS) as u64, 0, 0));
     assert_eq!(inside.failed, refused.load(Ordering::Relaxed) as u64);
     assert_eq!(inside.answered, outside.answered);

@@ -1,10 +1,9 @@
-//! The reply decoder against bytes that no agent wrote: whatever arrives, it neither panics nor makes more of it than
-//! there are bytes.
+//! The reply decoder against bytes that no agent wrote: whatever arrives, it neither panics nor takes more memory than a
+//! stated multiple of the reply's length, which is measured.
 //!
 //! Two seconds long unless `BELAY_FUZZ_SECONDS` says how long. `BELAY_FUZZ_SEED` repeats a run.
 
 use std::{
-    cell::Cell,
     collections::HashMap,
     fmt,
     hash::{BuildHasher, Hasher, RandomState},
@@ -12,13 +11,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use belay_runtime::codec::{
-    msgpack::{Limits, Measure, Walker, measure},
-    reply::decode,
+use belay_runtime::{
+    Exception,
+    codec::{
+        msgpack::{Limits, Measure, Walker, measure},
+        reply::decode,
+    },
 };
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, EnumAccess, IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
 /// Small and fast: quality is no matter here.
@@ -139,6 +141,23 @@ fn extension(random: &mut Random, kind: u8, data: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(data);
 }
 
+/// What takes most memory for its length, 20 to 30 KB of it.
+fn long(random: &mut Random, out: &mut Vec<u8>) {
+    let count = 20_000 + random.below(10_000) as u16;
+    out.clear();
+    match random.below(4) {
+        0 => {
+            extension(random, b"bB"[count as usize % 2], &vec![7; count.into()], out);
+        }
+        kind => {
+            // A list of empty lists, of empty dicts, of small ints.
+            out.push(0xdc);
+            out.extend(count.to_be_bytes());
+            out.extend((0..count).map(|_| [0x90, 0x80, 7][kind - 1]));
+        }
+    }
+}
+
 /// What a line or a program on the board could make of it.
 fn damage(random: &mut Random, bytes: &mut Vec<u8>) {
     let at = random.below(bytes.len() + 1);
@@ -160,94 +179,80 @@ fn damage(random: &mut Random, bytes: &mut Vec<u8>) {
     }
 }
 
-thread_local! {
-    /// Values, and bytes of strings and buffers, that the decoder has handed over.
-    static MADE: Cell<usize> = const { Cell::new(0) };
-    /// Bytes of the payload.
-    static BYTES: Cell<usize> = const { Cell::new(0) };
+/// Any value, held as a program without a fixed type would hold it, which believes every promised length.
+#[derive(Debug)]
+#[allow(dead_code, reason = "only what it takes matters")]
+enum Any {
+    Scalar,
+    Text(String),
+    Bytes(Vec<u8>),
+    List(Vec<Any>),
+    Dict(Vec<(Any, Any)>),
 }
 
-/// Anything at all, counted.
-struct Counted;
-
-fn made(more: usize) {
-    MADE.set(MADE.get() + more);
-}
-
-impl<'de> Deserialize<'de> for Counted {
+impl<'de> Deserialize<'de> for Any {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(Self)
-    }
-}
+        struct Sort;
+        impl<'de> Visitor<'de> for Sort {
+            type Value = Any;
 
-impl<'de> Visitor<'de> for Counted {
-    type Value = Self;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any value")
+            }
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
+            fn visit_bool<E>(self, _: bool) -> Result<Any, E> {
+                Ok(Any::Scalar)
+            }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
-        made(1);
-        Ok(self)
-    }
+            fn visit_i64<E>(self, _: i64) -> Result<Any, E> {
+                Ok(Any::Scalar)
+            }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
-        made(1);
-        Ok(self)
-    }
+            fn visit_u64<E>(self, _: u64) -> Result<Any, E> {
+                Ok(Any::Scalar)
+            }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
-        made(1);
-        Ok(self)
-    }
+            fn visit_i128<E>(self, _: i128) -> Result<Any, E> {
+                Ok(Any::Scalar)
+            }
 
-    fn visit_i128<E>(self, _: i128) -> Result<Self, E> {
-        made(1);
-        Ok(self)
-    }
+            fn visit_u128<E>(self, _: u128) -> Result<Any, E> {
+                Ok(Any::Scalar)
+            }
 
-    fn visit_u128<E>(self, _: u128) -> Result<Self, E> {
-        made(1);
-        Ok(self)
-    }
+            fn visit_f64<E>(self, _: f64) -> Result<Any, E> {
+                Ok(Any::Scalar)
+            }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
-        made(1);
-        Ok(self)
-    }
+            fn visit_unit<E>(self) -> Result<Any, E> {
+                Ok(Any::Scalar)
+            }
 
-    fn visit_unit<E>(self) -> Result<Self, E> {
-        made(1);
-        Ok(self)
-    }
+            fn visit_str<E>(self, text: &str) -> Result<Any, E> {
+                Ok(Any::Text(text.to_owned()))
+            }
 
-    fn visit_str<E>(self, text: &str) -> Result<Self, E> {
-        made(1 + text.len());
-        Ok(self)
-    }
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Any, E> {
+                Ok(Any::Bytes(bytes.to_owned()))
+            }
 
-    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Self, E> {
-        made(1 + bytes.len());
-        Ok(self)
-    }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Any, A::Error> {
+                let mut items = Vec::with_capacity(from.size_hint().expect("lengths are known"));
+                while let Some(item) = from.next_element()? {
+                    items.push(item);
+                }
+                Ok(Any::List(items))
+            }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Self, A::Error> {
-        // A `Vec` may reserve so much before the first item.
-        assert!(from.size_hint().is_none_or(|promised| promised <= BYTES.get()));
-        made(1);
-        while from.next_element::<Self>()?.is_some() {}
-        Ok(self)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Self, A::Error> {
-        made(1);
-        while from.next_entry::<Self, Self>()?.is_some() {}
-        Ok(self)
-    }
-
-    fn visit_enum<A: EnumAccess<'de>>(self, _: A) -> Result<Self, A::Error> {
-        Ok(self)
+            fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Any, A::Error> {
+                let mut entries = Vec::with_capacity(from.size_hint().expect("lengths are known"));
+                while let Some(entry) = from.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Any::Dict(entries))
+            }
+        }
+        from.deserialize_any(Sort)
     }
 }
 
@@ -260,37 +265,56 @@ enum Shape {
     Rect { w: Option<i16>, name: String },
 }
 
-/// Everything that is done with a payload; what must hold of it.
-fn try_all(payload: &[u8]) {
-    MADE.set(0);
-    BYTES.set(payload.len());
-    let any = decode::<Counted>(payload);
-    assert!(MADE.get() <= payload.len() + 1, "{} values and bytes", MADE.get());
-    let whole = measure(payload, &Limits::default());
-    if any.is_ok() {
-        assert_eq!(whole, Measure::Complete(payload.len()));
+/// What decoding may hold whatever the reply's length: the path and the text of an error, the places of open containers.
+const FIXED: usize = 16 * 1024;
+/// The reply with its packed lists expanded, for each byte of it.
+const EXPANDED: usize = 2;
+/// An error that quotes a str of the reply, while its text grows.
+const QUOTED: usize = 4;
+
+/// Decodes, and holds the most memory that it had at any time against the reply's length. `each` is how many bytes of a
+/// `T` one byte of a reply may make.
+fn read<T: DeserializeOwned>(payload: &[u8], each: usize) -> (bool, f64) {
+    let mut outcome = None;
+    let memory = allocation_counter::measure(|| outcome = Some(decode::<T>(payload)));
+    let outcome = outcome.expect("it ran");
+    let quoted = if outcome.is_err() { QUOTED } else { 0 };
+    let most = FIXED + payload.len() * (EXPANDED + each + quoted);
+    let name = std::any::type_name::<T>();
+    assert!(memory.bytes_max <= most as u64, "{name}: {} bytes for a reply of {}", memory.bytes_max, payload.len());
+    if let Err(error) = &outcome {
+        assert!(error.to_string().len() < 2000 + 2 * payload.len());
     }
+    (outcome.is_ok(), memory.bytes_max as f64 / payload.len().max(1) as f64)
+}
+
+/// Everything that is done with a payload; what must hold of it. Gives back how many times its length a value of no
+/// fixed type took.
+fn try_all(payload: &[u8]) -> f64 {
+    let whole = measure(payload, &Limits::default());
     let mut walker = Walker::new(Limits::default());
     let (half, _) = payload.split_at(payload.len() / 2);
     let _ = walker.advance(half);
     assert_eq!(walker.advance(payload), whole);
 
-    fn read<T: DeserializeOwned>(payload: &[u8]) {
-        if let Err(error) = decode::<T>(payload) {
-            assert!(error.to_string().len() < 2000 + 2 * payload.len());
-        }
-    }
-    read::<IgnoredAny>(payload);
-    read::<()>(payload);
-    read::<i128>(payload);
-    read::<f32>(payload);
-    read::<String>(payload);
-    read::<Vec<u8>>(payload);
-    read::<Vec<Option<f32>>>(payload);
-    read::<(i8, String, [u16; 3])>(payload);
-    read::<HashMap<String, Vec<i64>>>(payload);
-    read::<Shape>(payload);
-    read::<Vec<Shape>>(payload);
+    let (sound, times) = read::<Any>(payload, size_of::<Any>());
+    assert!(!sound || whole == Measure::Complete(payload.len()));
+    read::<IgnoredAny>(payload, 0);
+    read::<()>(payload, 0);
+    read::<i128>(payload, 0);
+    read::<f32>(payload, 0);
+    read::<String>(payload, 1);
+    // serde lets a list grow once it is longer than 1 MiB, and while it does it is there twice.
+    read::<Vec<u8>>(payload, 3);
+    read::<Vec<Option<f32>>>(payload, 3 * size_of::<Option<f32>>());
+    read::<Vec<Vec<i64>>>(payload, 3 * size_of::<Vec<i64>>());
+    read::<(i8, String, [u16; 3])>(payload, 1);
+    // An entry has two bytes at least, and a table up to 16 places for 7 entries.
+    read::<HashMap<String, Vec<i64>>>(payload, 16 * (1 + size_of::<(String, Vec<i64>)>()) / 7 / 2 + size_of::<i64>());
+    read::<Shape>(payload, size_of::<Shape>());
+    read::<Vec<Shape>>(payload, 3 * size_of::<Shape>());
+    let _ = Exception::from_reply(payload);
+    times
 }
 
 #[test]
@@ -300,22 +324,28 @@ fn no_reply_panics_or_grows() {
     let seed = number("BELAY_FUZZ_SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish()) | 1;
     let mut random = Random(seed);
     let until = Instant::now() + Duration::from_secs(seconds);
-    let (mut executions, mut sound, mut bytes) = (0_u64, 0_u64, 0_u64);
+    let (mut executions, mut sound, mut bytes, mut most) = (0_u64, 0_u64, 0_u64, 0_f64);
     let mut payload = Vec::new();
     while Instant::now() < until {
-        for _ in 0..256 {
+        for nth in 0..256 {
             payload.clear();
-            if random.below(16) == 0 {
+            if nth < 2 {
+                // So long that nothing is hidden by what is allowed for short ones.
+                long(&mut random, &mut payload);
+            } else if random.below(16) == 0 {
                 let len = random.below(64);
                 random.bytes(len, &mut payload);
             } else {
                 value(&mut random, 4, &mut payload);
             }
-            for _ in 0..random.below(4) {
+            for _ in 0..if nth == 0 { 0 } else { random.below(4) } {
                 damage(&mut random, &mut payload);
             }
             let outcome = catch_unwind(AssertUnwindSafe(|| try_all(&payload)));
-            assert!(outcome.is_ok(), "seed {seed}, execution {executions}: {payload:02x?}");
+            let Ok(times) = outcome else { panic!("seed {seed}, execution {executions}: {payload:02x?}") };
+            if payload.len() > FIXED {
+                most = most.max(times);
+            }
             executions += 1;
             bytes += payload.len() as u64;
             sound +=
@@ -323,5 +353,7 @@ fn no_reply_panics_or_grows() {
         }
     }
     println!("{executions} replies in {seconds} s, {sound} of them whole, {bytes} bytes; seed {seed}");
+    println!("at most {most:.1} bytes of memory for a byte of a long reply; a value has {}", size_of::<Any>());
+    assert!(most > 2.0, "long replies must be among them");
     assert!(sound > executions / 10 && sound < executions, "both kinds must be tried: {sound} of {executions}");
 }

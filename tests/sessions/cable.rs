@@ -30,6 +30,7 @@ struct State {
     to_board: Vec<u8>,
     held_back: bool,
     swallow: bool,
+    deaf: bool,
     flood: bool,
     /// How many more bytes arrive.
     left: Option<usize>,
@@ -127,6 +128,11 @@ impl Cable {
         self.0.lock().unwrap().swallow = true;
     }
 
+    /// What is written from now on never arrives.
+    pub(crate) fn lose_what_is_written(&self) {
+        self.0.lock().unwrap().deaf = true;
+    }
+
     /// From now on there is always something to read.
     pub(crate) fn flood(&self) {
         let mut state = self.0.lock().unwrap();
@@ -171,7 +177,9 @@ impl AsyncWrite for Plug {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         state.swallow = false;
-        state.to_board.extend(bytes);
+        if !state.deaf {
+            state.to_board.extend(bytes);
+        }
         state.wake();
         Poll::Ready(Ok(bytes.len()))
     }

@@ -56,6 +56,20 @@ trait Losses {
         "#
     }
 
+    /// Makes a file when it is done.
+    #[belay::task]
+    async fn finish(&self, text: &str, file: &str) -> Result<u32> {
+        r#"
+        print(text)
+        until = time.ticks_add(time.ticks_ms(), 100)
+        while time.ticks_diff(until, time.ticks_ms()) > 0: pass
+        f = open(file, 'a')
+        f.write('+')
+        f.close()
+        return 4711
+        "#
+    }
+
     #[belay::task]
     async fn reset_itself(&self) -> Result<()> {
         "machine.reset()"
@@ -394,4 +408,81 @@ fn a_session_whose_runtime_has_ended_is_closed() {
     let error = other.block_on(device.add(1, 2)).unwrap_err();
     assert!(matches!(&error, Error::Closed { .. }), "{error}");
     other.block_on(device.close()).unwrap();
+}
+
+#[tokio::test]
+async fn what_ended_while_the_line_was_away_is_answered_when_it_is_back() {
+    let bench = Bench::new();
+    let device = bench.device().await.with_timeout(LIMIT);
+    assert_eq!(device.add(1, 2).await.unwrap(), 3);
+    let mut output = device.session().output();
+    let runs = device.clone();
+    let call = tokio::spawn(async move { runs.finish("it runs", "/done.txt").await });
+    printed(&mut output, "it runs").await;
+    bench.unplug();
+    made(&bench, "/done.txt").await;
+    // The board waits for the next request now: a program that only makes the file has no other way to say so.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    bench.plug_in();
+    assert_eq!(call.await.unwrap().unwrap(), 4711);
+    assert_eq!(device.add(3, 4).await.unwrap(), 7);
+    assert_eq!(bench.board.read_file("/done.txt").unwrap(), b"+");
+    let statistics = device.session().statistics();
+    assert_eq!((statistics.reconnections, statistics.retries, statistics.resets), (1, 0, 0), "{statistics:?}");
+    // And one that was reset meanwhile cannot tell.
+    let runs = device.clone();
+    let call = tokio::spawn(async move { runs.finish("it runs", "/done.txt").await });
+    printed(&mut output, "it runs").await;
+    bench.unplug();
+    bench.board.reset();
+    bench.plug_in();
+    let error = call.await.unwrap().unwrap_err();
+    assert!(matches!(&error, Error::OutcomeUnknown { .. }) && error.to_string().contains("lost"), "{error}");
+    assert_eq!(device.add(3, 4).await.unwrap(), 7);
+}
+
+#[tokio::test]
+async fn what_was_lost_with_its_line_is_sent_over_the_next_one() {
+    for trust in [Trust::Trusted, Trust::Verified] {
+        let bench = Bench::new();
+        let cables = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let (board, all) = (bench.board.clone(), cables.clone());
+        let open = move || {
+            let cable = Cable::new(board.connect());
+            let end = cable.end();
+            all.lock().unwrap().push(cable);
+            async move { Ok(end) }
+        };
+        let device = Device::builder().trust(trust).connect_with("cable", open).await.unwrap().with_timeout(LIMIT);
+        let file = "/done.txt";
+        assert_eq!(device.finish("", file).await.unwrap(), 4711);
+        cables.lock().unwrap()[0].lose_what_is_written();
+        let used = device.session().traffic().bytes_out;
+        let runs = device.clone();
+        let call = tokio::spawn(async move { runs.finish("", file).await });
+        while device.session().traffic().bytes_out == used {
+            tokio::task::yield_now().await;
+        }
+        cables.lock().unwrap()[0].end_as(End::Closed);
+        assert_eq!(call.await.unwrap().unwrap(), 4711, "{trust:?}");
+        assert_eq!(bench.board.read_file(file).unwrap(), b"++", "{trust:?}");
+        let statistics = device.session().statistics();
+        assert_eq!((statistics.reconnections, statistics.retries), (1, 1), "{trust:?}: {statistics:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_ran_when_a_line_ended_that_never_comes_back_is_unknown_at_its_deadline() {
+    let bench = Bench::new();
+    let device = bench.device().await;
+    assert_eq!(device.add(1, 2).await.unwrap(), 3);
+    let limit = Duration::from_secs(1);
+    let runs = device.with_timeout(limit);
+    let begun = Instant::now();
+    let call = tokio::spawn(async move { runs.run_for_ever("", "/quiet.txt").await });
+    made(&bench, "/quiet.txt").await;
+    bench.unplug();
+    let error = call.await.unwrap().unwrap_err();
+    assert!(matches!(&error, Error::OutcomeUnknown { .. }) && error.to_string().contains("lost"), "{error}");
+    assert_took(begun.elapsed(), limit);
 }

@@ -1,9 +1,11 @@
 //! A batch of items in one reply, taken apart into replies of one item each.
 
+use std::borrow::Cow;
+
 use super::{
     msgpack::{Head, Limits, Measure, head, measure},
-    read::{Numbers, Value},
-    reply::{DecodeError, EXT_BIGINT},
+    plain::plain,
+    reply::DecodeError,
 };
 
 /// Some items of a stream.
@@ -18,52 +20,27 @@ pub(crate) struct Batch {
 /// Reads `(more, [item, …])`, which may stand inside of bytes.
 pub(crate) fn batch(payload: &[u8]) -> Result<Batch, DecodeError> {
     let damaged = || DecodeError::message("the reply is no batch of a stream");
-    let (first, skip) = head(payload).map_err(|_| damaged())?;
-    let rest = payload.get(skip..).unwrap_or_default();
-    let rest = match first {
-        Head::Bin(len) if len as usize == rest.len() => return batch(rest),
-        Head::Array(2) => rest,
-        _ => return Err(damaged()),
+    let inside = match head(payload) {
+        Ok((Head::Bin(len), skip)) => payload.get(skip..).filter(|rest| rest.len() == len as usize),
+        _ => Some(payload),
     };
-    let more = match rest.first() {
-        Some(&more @ 0..=1) => more == 1,
-        _ => return Err(damaged()),
+    let inside = inside.unwrap_or_default();
+    let Ok((Head::Array(2), skip)) = head(inside) else { return Err(damaged()) };
+    let Some([more @ 0..=1, list @ ..]) = inside.get(skip..) else { return Err(damaged()) };
+    let list = match head(list) {
+        Ok((Head::Ext(..), _)) => plain(list)?,
+        _ => Cow::Borrowed(list),
     };
-    let list = rest.get(1..).unwrap_or_default();
-    let (list_head, skip) = head(list).map_err(|_| damaged())?;
+    let Ok((Head::Array(count), skip)) = head(&list) else { return Err(damaged()) };
     let mut rest = list.get(skip..).unwrap_or_default();
     let mut items = Vec::new();
-    match list_head {
-        Head::Array(count) => {
-            for _ in 0..count {
-                let Measure::Complete(len) = measure(rest, &Limits::default()) else { return Err(damaged()) };
-                let (item, after) = rest.split_at_checked(len).ok_or_else(damaged)?;
-                items.push(item.to_vec());
-                rest = after;
-            }
-            if !rest.is_empty() {
-                return Err(damaged());
-            }
-        }
-        Head::Ext(code, len) if code != EXT_BIGINT && len as usize == rest.len() => {
-            items.extend(Numbers::new(code, rest)?.map(|number| alone(&number)));
-        }
-        _ => return Err(damaged()),
+    for _ in 0..count {
+        let Measure::Complete(len) = measure(rest, &Limits::default()) else { return Err(damaged()) };
+        let (item, after) = rest.split_at_checked(len).ok_or_else(damaged)?;
+        items.push(item.to_vec());
+        rest = after;
     }
-    Ok(Batch { items, more })
-}
-
-/// A number of a packed list as MessagePack.
-fn alone(number: &Value<'_>) -> Vec<u8> {
-    let tagged = |tag: u8, bytes: &[u8]| [&[tag], bytes].concat();
-    match number {
-        Value::Int(value) => tagged(0xd3, &value.to_be_bytes()),
-        Value::Uint(value) => tagged(0xcf, &value.to_be_bytes()),
-        Value::F32(value) => tagged(0xca, &value.to_be_bytes()),
-        Value::F64(value) => tagged(0xcb, &value.to_be_bytes()),
-        // A packed list holds nothing else.
-        _ => vec![0xc0],
-    }
+    if rest.is_empty() { Ok(Batch { items, more: *more == 1 }) } else { Err(damaged()) }
 }
 
 #[cfg(test)]
@@ -81,6 +58,8 @@ mod tests {
         assert_eq!(numbers::<i16>(b"\x92\x00\xc7\x04h\xff\xff\x00\x01"), [-1, 256]);
         assert_eq!(numbers::<f32>(b"\x92\x01\xc7\x04f\x00\x00\x80\x3f"), [1.0]);
         assert_eq!(numbers::<u8>(b"\xc4\x05\x92\x01\x92\x07\x08"), [7, 8]);
+        // The tiny agent writes longer heads.
+        assert_eq!(numbers::<u8>(b"\xdc\x00\x02\x01\xdc\x00\x01\x07"), [7]);
         assert_eq!(numbers::<(u8, String)>(b"\x92\x01\x91\x92\x07\xa1x"), [(7, "x".to_owned())]);
     }
 

@@ -3,15 +3,15 @@
 //! The two ways differ on purpose. A board reads Python anyway, so arguments are literals and need no decoder there;
 //! a board writes MessagePack with little code, and it keeps every bit of a value.
 
-mod access;
 pub mod args;
 pub(crate) mod items;
 mod literal;
 pub mod msgpack;
-mod read;
+mod plain;
 pub mod reply;
 mod run;
 mod serialize;
+mod strict;
 
 pub(crate) use literal::KEPT;
 pub use reply::DecodeError;

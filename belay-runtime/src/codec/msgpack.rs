@@ -47,59 +47,87 @@ pub struct Walker {
     open: Vec<u64>,
     /// All values that the open containers still need: at least as many bytes must follow.
     needed: u64,
-    invalid: bool,
 }
 
 impl Walker {
     /// Nothing seen yet.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, pos: 0, open: vec![1], needed: 1, invalid: false }
+        Self { limits, pos: 0, open: vec![1], needed: 1 }
     }
 
     /// Goes on where the last call stopped. `bytes` is the same buffer from the start of the value, grown or not.
     ///
     /// All calls together cost as much as one with all bytes.
     pub fn advance(&mut self, bytes: &[u8]) -> Measure {
-        while !self.invalid {
-            while self.open.last() == Some(&0) {
-                self.open.pop();
-            }
-            let Some(left) = self.open.last_mut() else { return Measure::Complete(self.pos) };
-            let (head, skip) = match head(bytes.get(self.pos..).unwrap_or_default()) {
-                Ok(found) => found,
-                Err(HeadError::Short) => return Measure::Incomplete,
-                Err(HeadError::Reserved) => break,
-            };
-            let (data, values) = match head {
-                Head::Str(len) | Head::Bin(len) | Head::Ext(_, len) => (len as usize, None),
-                Head::Array(count) => (0, Some(u64::from(count))),
-                Head::Map(count) => (0, Some(2 * u64::from(count))),
-                _ => (0, None),
-            };
-            let end = self.pos.saturating_add(skip).saturating_add(data);
-            let inside = values.unwrap_or(0);
-            // Every value that is still to come has at least one byte.
-            let least = (end as u64).saturating_add(self.needed - 1 + inside);
-            if least > self.limits.size as u64 {
-                break;
-            }
-            if bytes.len() < end {
-                return Measure::Incomplete;
-            }
-            *left -= 1;
-            self.needed = self.needed - 1 + inside;
-            self.pos = end;
-            if values.is_some() {
-                if self.open.len() > self.limits.depth {
-                    break;
-                }
-                self.open.push(inside);
+        loop {
+            match self.step(bytes) {
+                Ok(_) => {}
+                Err(Stop::End) => return Measure::Complete(self.pos),
+                Err(Stop::Short) => return Measure::Incomplete,
+                Err(Stop::Reserved | Stop::Deep | Stop::Long) => return Measure::Invalid,
             }
         }
-        self.invalid = true;
-        Measure::Invalid
     }
+
+    /// Goes on by one head and its data; the items of a container are steps of their own.
+    pub(crate) fn step<'a>(&mut self, bytes: &'a [u8]) -> Result<(Head, &'a [u8]), Stop> {
+        while self.open.last() == Some(&0) {
+            self.open.pop();
+        }
+        let depth = self.open.len();
+        let Some(left) = self.open.last_mut() else { return Err(Stop::End) };
+        let (head, skip) = match head(bytes.get(self.pos..).unwrap_or_default()) {
+            Ok(found) => found,
+            Err(HeadError::Short) => return Err(Stop::Short),
+            Err(HeadError::Reserved) => return Err(Stop::Reserved),
+        };
+        let (data, values) = match head {
+            Head::Str(len) | Head::Bin(len) | Head::Ext(_, len) => (len as usize, None),
+            Head::Array(count) => (0, Some(u64::from(count))),
+            Head::Map(count) => (0, Some(2 * u64::from(count))),
+            _ => (0, None),
+        };
+        let start = self.pos.saturating_add(skip);
+        let end = start.saturating_add(data);
+        let inside = values.unwrap_or(0);
+        // Every value that is still to come has at least one byte.
+        let needed = self.needed - 1 + inside;
+        if (end as u64).saturating_add(needed) > self.limits.size as u64 {
+            return Err(Stop::Long);
+        }
+        if values.is_some() && depth > self.limits.depth {
+            return Err(Stop::Deep);
+        }
+        let data = bytes.get(start..end).ok_or(Stop::Short)?;
+        *left -= 1;
+        self.needed = needed;
+        self.pos = end;
+        if values.is_some() {
+            self.open.push(inside);
+        }
+        Ok((head, data))
+    }
+
+    /// How many bytes are understood.
+    pub(crate) fn pos(&self) -> usize {
+        self.pos
+    }
+}
+
+/// Why there is no further step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// The value is complete.
+    End,
+    /// More bytes are needed.
+    Short,
+    /// 0xc1, which no value starts with.
+    Reserved,
+    /// More containers inside each other than allowed.
+    Deep,
+    /// More bytes than allowed.
+    Long,
 }
 
 /// The first bytes of a value: its kind, and the value itself or the length of what follows.
@@ -126,8 +154,16 @@ pub(crate) enum HeadError {
     Reserved,
 }
 
+#[cfg(test)]
+thread_local! {
+    /// What reading replies costs this thread: heads looked at, bytes undone, bytes searched.
+    pub(crate) static WORK: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// The head at the start of `bytes`, and how many bytes it takes.
 pub(crate) fn head(bytes: &[u8]) -> Result<(Head, usize), HeadError> {
+    #[cfg(test)]
+    WORK.set(WORK.get() + 1);
     let mut rest = bytes;
     let found = read(&mut rest)?;
     Ok((found, bytes.len() - rest.len()))

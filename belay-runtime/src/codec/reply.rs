@@ -1,9 +1,8 @@
 //! A board's reply as the value that the program asked for.
 //!
-//! MessagePack, read by a deserializer of our own: it knows the agent's extension types, reads packed lists and bytes
-//! as the lists they are without copying them out first, refuses what serde would quietly bend (a float where an int
-//! is asked for, bytes that follow the value), and says where in the value something does not fit. rmp-serde can do
-//! none of these; the tests hold this one against it.
+//! MessagePack, read by rmp-serde. Before it, one bounded pass checks the reply and expands the agent's extensions;
+//! around it, a thin layer refuses what serde would quietly bend (bytes where a str is asked for, an int as the name of
+//! a variant) and says where in the value something does not fit.
 //!
 //! | extension | content |
 //! |---|---|
@@ -15,7 +14,7 @@ use std::fmt::{self, Display, Write};
 
 use serde::de::{self, DeserializeOwned, Expected, Unexpected};
 
-use super::read::Reader;
+use super::{plain::plain, strict};
 
 /// The extension type of ints of any size: decimal text.
 pub const EXT_BIGINT: i8 = 1;
@@ -25,17 +24,13 @@ pub const EXT_EXCEPTION: i8 = 2;
 
 /// Reads a whole reply.
 ///
-/// What costs memory is bounded by the payload: no header's claim is believed before the bytes are there.
+/// What costs memory is bounded by the payload: no header's claim is believed before the bytes are there, and the
+/// payload with its packed lists expanded is at most twice as long.
 ///
 /// # Errors
 /// If the value is no `T`, if bytes follow it, or if it is no MessagePack.
 pub fn decode<T: DeserializeOwned>(payload: &[u8]) -> Result<T, DecodeError> {
-    let mut reader = Reader::new(payload);
-    let value = T::deserialize(&mut reader)?;
-    match reader.left() {
-        0 => Ok(value),
-        left => Err(DecodeError::message(format!("{left} bytes follow the value: the reply is damaged"))),
-    }
+    strict::decode(&plain(payload)?)
 }
 
 /// What the board returned does not fit the type that the program asked for.
@@ -78,6 +73,14 @@ impl DecodeError {
     /// The same error, seen from the container around it.
     pub(super) fn inside(mut self, step: impl FnOnce() -> Step) -> Self {
         self.path.push(step());
+        self
+    }
+
+    /// The same error about this value, if it is about the type.
+    pub(super) fn about(mut self, value: impl Display) -> Self {
+        if let Problem::Type { found, .. } = &mut self.problem {
+            *found = value.to_string();
+        }
         self
     }
 
@@ -138,7 +141,10 @@ impl de::Error for DecodeError {
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::mismatch(expected, python(found))
+        match found {
+            Unexpected::UnitVariant => Self::mismatch("a dict of this variant and its value", "its name"),
+            found => Self::mismatch(expected, python(found)),
+        }
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {

@@ -5,12 +5,12 @@
 //! the value. Its first byte never occurs in UTF-8, so text cannot look like one; bytes that do are unmasked because
 //! the rest does not fit.
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Serialize};
 
+#[cfg(test)]
+use crate::codec::msgpack::WORK;
 use crate::codec::{
-    msgpack::{Limits, Measure, measure},
+    msgpack::{Limits, Measure, Walker},
     reply::EXT_EXCEPTION,
 };
 
@@ -63,7 +63,7 @@ pub(crate) enum Parsed {
 }
 
 /// How a frame is read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Form {
     /// The number of the call.
     pub(crate) n: u32,
@@ -91,19 +91,66 @@ pub(crate) fn needle(form: &Form) -> Vec<u8> {
 
 /// Reads the frame at the start of `output`, which begins with the needle of its form.
 pub(crate) fn parse(output: &[u8], form: &Form, limits: &Limits) -> Parsed {
-    // Undoing what a way did costs time, and what is no frame mostly shows at once: a little first.
-    let mut most = 64;
-    loop {
-        let part = &output[..output.len().min(most)];
-        let (bytes, intact) = undo(part, form.way);
-        match length(&bytes, form, limits) {
-            Length::Bytes(len) => {
-                let payload = payload(&bytes[form.head()..len]);
-                return Parsed::Complete { payload, consumed: length_before(part, form.way, len) };
+    Reading::new(*form, *limits).go_on(output)
+}
+
+/// A frame while its bytes still come: none of them is looked at twice.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    form: Form,
+    walker: Walker,
+    /// How many bytes of the output are undone.
+    used: usize,
+    /// What they are, undone.
+    bytes: Vec<u8>,
+}
+
+impl Reading {
+    pub(crate) fn new(form: Form, limits: Limits) -> Self {
+        Self { form, walker: Walker::new(limits), used: 0, bytes: Vec::new() }
+    }
+
+    /// Whether this is about a frame of that form, no byte of which has been taken away again.
+    pub(crate) fn fits(&self, output: &[u8], form: &Form) -> bool {
+        self.form == *form && self.used <= output.len()
+    }
+
+    /// Goes on where the last call stopped. `output` is the same from the start of the frame, grown or not.
+    pub(crate) fn go_on(&mut self, output: &[u8]) -> Parsed {
+        loop {
+            // Undoing what a way did costs time, and what is no frame mostly shows at once: a little first.
+            let most = self.used.saturating_mul(8).max(64).min(output.len());
+            let (used, intact) = undo(output.get(self.used..most).unwrap_or_default(), self.form.way, &mut self.bytes);
+            self.used += used;
+            match self.length() {
+                Length::Bytes(len) => {
+                    let payload = payload(&self.bytes[self.form.head()..len]);
+                    return Parsed::Complete { payload, consumed: length_before(output, self.form.way, len) };
+                }
+                Length::Unknown if intact && most == output.len() => return Parsed::Incomplete,
+                Length::Unknown if intact => {}
+                _ => return Parsed::Invalid,
             }
-            Length::Unknown if intact && part.len() == output.len() => return Parsed::Incomplete,
-            Length::Unknown if intact => most = most.saturating_mul(8),
-            _ => return Parsed::Invalid,
+        }
+    }
+
+    /// The length of the frame.
+    fn length(&mut self) -> Length {
+        let Some((head, value)) = self.bytes.split_at_checked(self.form.head()) else { return Length::Unknown };
+        let marked = usize::from(value.first() == Some(&NO_VALUE));
+        let len = match self.walker.advance(value.get(marked..).unwrap_or_default()) {
+            Measure::Complete(len) => marked + len,
+            Measure::Incomplete => return Length::Unknown,
+            Measure::Invalid => return Length::NoFrame,
+        };
+        match *head {
+            [_, a, b, c]
+                if i64::from(u32::from_be_bytes([0, a, b, c]))
+                    != 0xff_ffff - check(self.form.n.into(), &value[..len]) =>
+            {
+                Length::NoFrame
+            }
+            _ => Length::Bytes(self.form.head() + len),
         }
     }
 }
@@ -113,25 +160,6 @@ enum Length {
     /// More bytes are needed to say.
     Unknown,
     NoFrame,
-}
-
-/// The length of the frame at the start of `bytes`.
-fn length(bytes: &[u8], form: &Form, limits: &Limits) -> Length {
-    let Some((head, value)) = bytes.split_at_checked(form.head()) else { return Length::Unknown };
-    let marked = usize::from(value.first() == Some(&NO_VALUE));
-    let len = match measure(value.get(marked..).unwrap_or_default(), limits) {
-        Measure::Complete(len) => marked + len,
-        Measure::Incomplete => return Length::Unknown,
-        Measure::Invalid => return Length::NoFrame,
-    };
-    match *head {
-        [_, a, b, c]
-            if i64::from(u32::from_be_bytes([0, a, b, c])) != 0xff_ffff - check(form.n.into(), &value[..len]) =>
-        {
-            Length::NoFrame
-        }
-        _ => Length::Bytes(form.head() + len),
-    }
 }
 
 /// What a frame says: a value, an exception as the extension that decoders know, or a refusal.
@@ -149,17 +177,22 @@ pub(crate) fn payload(value: &[u8]) -> Vec<u8> {
 /// MessagePack's extension with a length of 32 bits.
 const EXT32: u8 = 0xc9;
 
-/// Undoes what the way did to bytes; false if they contain what it never makes.
-fn undo(output: &[u8], way: Way) -> (Cow<'_, [u8]>, bool) {
+/// Undoes what the way did to bytes. Says how many could be undone already, and whether they contain only what the way
+/// makes.
+fn undo(output: &[u8], way: Way, bytes: &mut Vec<u8>) -> (usize, bool) {
+    #[cfg(test)]
+    WORK.set(WORK.get() + output.len());
     match way {
-        Way::Exact => (output.into(), true),
+        Way::Exact => {
+            bytes.extend_from_slice(output);
+            (output.len(), true)
+        }
         Way::Cooked => {
-            let mut bytes = Vec::with_capacity(output.len());
             let mut rest = output;
             loop {
                 let (byte, len) = match rest {
                     [b'\r', b'\n', ..] => (b'\n', 2),
-                    [] | [b'\r'] => return (bytes.into(), true),
+                    [] | [b'\r'] => return (output.len() - rest.len(), true),
                     &[byte, ..] => (byte, 1),
                 };
                 bytes.push(byte);
@@ -168,10 +201,10 @@ fn undo(output: &[u8], way: Way) -> (Cow<'_, [u8]>, bool) {
         }
         Way::Hex => {
             let pairs = output.chunks_exact(2);
-            let bytes: Vec<u8> =
-                pairs.clone().map_while(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.last()?)?)).collect();
-            let intact = bytes.len() == pairs.len();
-            (bytes.into(), intact)
+            let before = bytes.len();
+            bytes.extend(pairs.clone().map_while(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.last()?)?)));
+            let used = bytes.len() - before;
+            (2 * used, used == pairs.len())
         }
     }
 }

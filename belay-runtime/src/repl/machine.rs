@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{
-    frame::Form,
+    frame::{Form, Reading},
     understand::{banner_overlap, find, find_banner, overlap},
 };
 use crate::codec::msgpack::Limits;
@@ -135,6 +135,8 @@ pub(crate) struct Repl {
     pub(super) received: Vec<u8>,
     /// How many of them have been searched for a frame that hides behind a print.
     pub(super) searched: usize,
+    /// The frame that they may begin with, as far as it has come.
+    pub(super) reading: Option<Reading>,
     /// The last bytes that came while nothing was in flight.
     pub(super) idle_tail: Vec<u8>,
     outgoing: Vec<u8>,
@@ -167,6 +169,7 @@ impl Repl {
             flights: VecDeque::new(),
             received: Vec::new(),
             searched: 0,
+            reading: None,
             idle_tail: Vec::new(),
             outgoing: Vec::new(),
             inputs: None,
@@ -306,6 +309,14 @@ impl Repl {
         self.print(&printed);
     }
 
+    /// Goes on with a request that was sent over an earlier line to the same board: it may answer yet.
+    pub(crate) fn resume(&mut self, id: u64, expect: Expect, runs: bool) {
+        let phase = if runs { Phase::Running } else { Phase::Sent };
+        // A prompt for people says nothing of it: it may have run before the board was reset.
+        let flight = Flight { id, expect, phase, unread: 0, suspected: false, echoed: true, begins: Vec::new() };
+        self.flights.push_back(flight);
+    }
+
     /// Takes what the board sent.
     pub(crate) fn receive(&mut self, bytes: &[u8]) {
         self.received.extend_from_slice(bytes);
@@ -352,6 +363,7 @@ impl Repl {
         if !close.is_empty() && find(&self.received[at + len..], close).is_none() {
             return false;
         }
+        self.forget();
         let mut after = self.received.split_off(at);
         while self.step() {}
         if self.syncing {
@@ -368,6 +380,7 @@ impl Repl {
         } else {
             self.end_those_before(answers);
         }
+        self.forget();
         self.received = after;
         true
     }
@@ -418,9 +431,18 @@ impl Repl {
         }
     }
 
+    /// Forgets what was found out about the received bytes, because the first of them are taken away.
+    pub(super) fn forget(&mut self) {
+        self.searched = 0;
+        self.reading = None;
+    }
+
     /// Takes the first `n` received bytes as print output.
     pub(super) fn print_received(&mut self, n: usize) {
-        self.searched = 0;
+        if n == 0 {
+            return;
+        }
+        self.forget();
         let bytes: Vec<u8> = self.received.drain(..n).collect();
         self.print(&bytes);
     }

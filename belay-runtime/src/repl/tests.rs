@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::{Event, Expect, Form, Lane, Repl, Request, Way, mark};
-use crate::codec::msgpack::Limits;
+use super::{Event, Expect, Form, Lane, Repl, Request, Way, check, mark};
+use crate::codec::msgpack::{Limits, WORK};
 
 const N: u32 = 7;
 
@@ -318,6 +318,40 @@ fn a_banner_that_comes_twice_is_not_print_output() {
     repl.receive(&[b"raw REPL; CTRL-B to exit\r\n>OK".to_vec(), frame(N), b"\x04\x04>".to_vec()].concat());
     let got = events(&mut repl);
     assert_eq!(got, [Event::Output(b"\r\n".to_vec()), Event::Banner, reply(1), Event::Done { id: 1 }]);
+}
+
+/// Whatever a reply is made of, and in however many pieces it comes, each byte of it is looked at once.
+#[test]
+fn a_long_reply_in_small_pieces_costs_what_it_is_long() {
+    const ITEMS: u16 = 20_000;
+    let mut value = [&[0xdc][..], &ITEMS.to_be_bytes()].concat();
+    for i in 0..ITEMS {
+        value.extend(if i % 2 == 0 { &[7][..] } else { b"\xa3a\nb" });
+    }
+    for (way, verified) in [(Way::Exact, false), (Way::Cooked, false), (Way::Hex, false), (Way::Exact, true)] {
+        let mut repl = repl();
+        let expect = Expect::Frame(Form { n: N, way, verified });
+        repl.submit(Request { id: 1, code: b"f()".to_vec(), lane: Lane::Plain, expect });
+        let head = match verified {
+            true => (0xff << 24 | (0xff_ffff - u32::try_from(check(N.into(), &value)).unwrap())).to_be_bytes().to_vec(),
+            false => mark(N).to_vec(),
+        };
+        let frame = [head, value.clone()].concat();
+        let frame: Vec<u8> = match way {
+            Way::Exact => frame,
+            Way::Cooked => frame.iter().flat_map(|&b| if b == b'\n' { vec![b'\r', b'\n'] } else { vec![b] }).collect(),
+            Way::Hex => frame.iter().flat_map(|b| format!("{b:02x}").into_bytes()).collect(),
+        };
+        let bytes = [&b"OK"[..], &frame, b"\x04\x04>"].concat();
+        let before = WORK.get();
+        // A piece of eight bytes, as small as lines make them.
+        let pieces = bytes.chunks(8);
+        let most = 2 * bytes.len() + usize::from(ITEMS) + 4 * pieces.len();
+        pieces.for_each(|piece| repl.receive(piece));
+        let work = WORK.get() - before;
+        assert!(work > usize::from(ITEMS) && work <= most, "{work} steps for {} bytes, {way:?}", bytes.len());
+        assert_eq!(events(&mut repl), [Event::Reply { id: 1, payload: value.clone() }, Event::Done { id: 1 }]);
+    }
 }
 
 /// Pieces of what boards send, right and wrong.

@@ -1,9 +1,11 @@
 //! What the output of a running request means: prints, its answer, its end.
 
 use super::{
-    frame::{Form, Parsed, needle, parse},
+    frame::{Form, Parsed, Reading, needle, parse},
     machine::{BANNERS, END, Event, Expect, Flight, Phase, Repl},
 };
+#[cfg(test)]
+use crate::codec::msgpack::WORK;
 
 /// How much of a supposed error text is held back before it is taken for print output after all.
 const LONGEST_ERROR: usize = 16 * 1024;
@@ -122,7 +124,17 @@ impl Repl {
 
     /// What the mark at `at` begins.
     fn frame_at(&mut self, at: usize, needle: &[u8], form: &Form) -> Own {
-        match parse(&self.received[at..], form, &self.limits) {
+        let parsed = if at == 0 {
+            // A long reply comes in many pieces.
+            let reading = self.reading.take().filter(|reading| reading.fits(&self.received, form));
+            let mut reading = reading.unwrap_or_else(|| Reading::new(*form, self.limits));
+            let parsed = reading.go_on(&self.received);
+            self.reading = Some(reading);
+            parsed
+        } else {
+            parse(&self.received[at..], form, &self.limits)
+        };
+        match parsed {
             Parsed::Complete { payload, consumed } => {
                 // Had it come byte by byte, this one would have been found before all of the other was there.
                 let inside = self.prompted_frame(at, at + consumed - 1, needle, form);
@@ -143,6 +155,8 @@ impl Repl {
     /// it.
     fn prompted_frame(&self, at: usize, end: usize, needle: &[u8], form: &Form) -> Option<Own> {
         let from = self.searched.max(at + 1).min(end);
+        #[cfg(test)]
+        WORK.set(WORK.get() + end - from);
         positions(&self.received[from..end], PROMPT).find_map(|prompt| {
             let body = &self.received[at + 1..from + prompt];
             positions(body, needle).find_map(|real| match parse(&body[real..], form, &self.limits) {
@@ -216,7 +230,7 @@ impl Repl {
     /// An answer of `consumed` bytes that may have lost some; what stands in the `between` bytes behind it may be a part
     /// of it. `prompt` is how much is left of the prompt, if it is damaged, too.
     fn doubt(&mut self, payload: Vec<u8>, consumed: usize, between: usize, prompt: usize) -> bool {
-        self.searched = 0;
+        self.forget();
         let between = self.received.drain(..consumed + between + prompt).skip(consumed).take(between).collect();
         let Some(head) = self.flights.front_mut() else { return false };
         let id = head.id;
@@ -251,7 +265,7 @@ impl Repl {
     }
 
     fn answer(&mut self, payload: Vec<u8>, consumed: usize) -> bool {
-        self.searched = 0;
+        self.forget();
         self.received.drain(..consumed);
         let Some(head) = self.flights.front_mut() else { return false };
         head.phase = match head.expect {
@@ -316,7 +330,7 @@ impl Repl {
 
     /// The head has ended without an answer: its error text ends at `end`, where `\x04>` stands.
     fn end_head(&mut self, end: usize) -> bool {
-        self.searched = 0;
+        self.forget();
         let error = self.received[1..end].to_vec();
         self.received.drain(..end + 2);
         if let Some(flight) = self.flights.pop_front() {

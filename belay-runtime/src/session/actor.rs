@@ -18,7 +18,7 @@ use crate::{
     error::{AfterTimeout, Error, Result},
     exception::Exception,
     progress::Under,
-    repl::{Event, Repl},
+    repl::{Event, Expect, Repl},
     task::Scope,
     trace::Trace,
     transport::{Line, Trust},
@@ -37,6 +37,8 @@ pub(super) struct Actor {
     ending: bool,
     pub(super) queue: Queue,
     pub(super) flying: VecDeque<Flying>,
+    /// Calls that were under way when the line ended, until there is another one.
+    pub(super) adrift: VecDeque<Flying>,
     /// What this boot of the board holds; `None` until the board has been greeted, and after any doubt.
     pub(super) epoch: Option<Epoch>,
     /// Questions that are under way: an answer to any of them proves that what was sent before it has ended.
@@ -97,12 +99,33 @@ pub(super) struct Flying {
     pub(super) doubtful: Option<(Vec<u8>, Vec<u8>)>,
     /// When it was handed over.
     pub(super) since: Instant,
+    /// The line ended while it was under way.
+    pub(super) lost: Option<Lost>,
+}
+
+/// What is known of a call whose line ended.
+pub(super) struct Lost {
+    pub(super) reason: String,
+    /// The board had begun to run it: its number is its own, whoever calls something else meanwhile.
+    pub(super) began: bool,
+    /// How its answer is recognised.
+    pub(super) expect: Option<Expect>,
 }
 
 impl Flying {
     pub(super) fn new(job: Job, n: u32) -> Self {
         let since = Instant::now();
-        Self { job, n, abandoned: false, cancelled: false, answered: false, ended: None, doubtful: None, since }
+        Self {
+            job,
+            n,
+            abandoned: false,
+            cancelled: false,
+            answered: false,
+            ended: None,
+            doubtful: None,
+            since,
+            lost: None,
+        }
     }
 
     /// What the REPL said when this ended without an answer. The agent could not even report it: the heap is full, or
@@ -110,6 +133,12 @@ impl Flying {
     pub(super) fn exception(&self) -> Option<Error> {
         let exception = Exception::from_traceback(self.ended.as_ref()?)?;
         Some(Error::Exception { task: self.job.call.name().to_owned(), exception: Box::new(exception) })
+    }
+
+    /// Tells its caller that nobody can know what became of it.
+    pub(super) fn unknown(&mut self, port: &str, reason: &str) {
+        let lost = self.lost.as_ref().map(|lost| lost.reason.clone());
+        self.job.unknown(port, lost.as_deref().unwrap_or(reason));
     }
 
     /// Whether nothing of it is under way any more.
@@ -154,6 +183,7 @@ impl Actor {
             ending: false,
             queue: Queue::default(),
             flying: VecDeque::new(),
+            adrift: VecDeque::new(),
             epoch: None,
             pings: Vec::new(),
             silence: Silence::default(),
@@ -199,8 +229,11 @@ impl Actor {
                 self.recount().await;
             }
             self.obey().await;
+            if self.is_adrift() && !self.asked.closes() {
+                self.reach().await;
+            }
             self.start_ready().await;
-            if self.asked.interrupts() {
+            if self.asked.interrupts() || self.is_adrift() && !self.asked.closes() {
                 continue;
             }
             if (self.ending || self.asked.closes()) && self.queue.is_empty() && self.flying.is_empty() {
@@ -321,6 +354,7 @@ impl Actor {
 
     fn forget(&mut self, id: u64) {
         drop(self.queue.take(id));
+        self.adrift.retain(|flying| flying.job.id != id);
         if let Some(flying) = self.flying.iter_mut().find(|f| f.job.id == id) {
             flying.abandoned = true;
             flying.job.reply = None;
@@ -344,6 +378,15 @@ impl Actor {
                 job.time_out(port, AfterTimeout::Interrupting);
             }
         }
+        self.adrift.retain_mut(|flying| {
+            let waits = flying.job.deadline > now;
+            if waits {
+                soonest(flying.job.deadline);
+            } else {
+                flying.unknown(port, "");
+            }
+            waits
+        });
         for (place, flying) in self.flying.iter_mut().enumerate() {
             if flying.answered || flying.job.reply.is_none() {
                 continue;

@@ -24,7 +24,7 @@ pub(super) const SMALLEST_BUFFER: usize = 64;
 pub(super) const SLOW: Pace = Pace { bytes: 16, every: Duration::from_millis(2) };
 
 /// How long the first attempt to enter the raw REPL waits for its banner; each further one waits twice as long.
-const FIRST_PATIENCE: Duration = Duration::from_millis(250);
+pub(super) const FIRST_PATIENCE: Duration = Duration::from_millis(250);
 /// How many times the patience for a resync a backlog may take.
 const LONGEST_BACKLOG: u32 = 4;
 const LONGEST_PATIENCE: Duration = Duration::from_secs(2);

@@ -166,6 +166,9 @@ impl Actor {
         self.leave().await;
         // The port is free before anybody hears that it is.
         self.wire = None;
+        for mut flying in self.adrift.drain(..) {
+            flying.unknown(&self.shared.port, "");
+        }
         self.shared.status.enter(State::Closed);
         for done in self.asked.closes.drain(..) {
             let _ = done.send(outcome.clone());

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
-    actor::Actor,
+    actor::{Actor, Lost},
+    attach::FIRST_PATIENCE,
     status::{Event, State},
 };
 use crate::{
@@ -39,7 +40,12 @@ impl Actor {
                 return Ok(());
             }
             self.shared.status.enter(State::Recovering);
-            match self.attach_again().await {
+            let attached = match self.pick_up().await {
+                Ok(()) if self.epoch.as_ref().is_some_and(|epoch| !epoch.locked) => Ok(()),
+                Ok(()) => self.attach_again().await,
+                error => error,
+            };
+            match attached {
                 Err(Error::Lost { .. }) if self.opener.is_some() => {}
                 Err(error) => return Err(error),
                 Ok(()) => {
@@ -107,8 +113,35 @@ impl Actor {
     fn is_waited_for(&self, deadline: Option<Instant>) -> bool {
         match deadline {
             Some(deadline) => Instant::now() < deadline,
-            None => !self.queue.is_empty(),
+            None => !self.queue.is_empty() || self.is_adrift() && !self.asked.closes(),
         }
+    }
+
+    /// Whether somebody waits to hear what became of a call that was under way when the line ended.
+    pub(super) fn is_adrift(&self) -> bool {
+        !self.adrift.is_empty()
+    }
+
+    /// Finds out what became of calls that were under way when the last line ended: where the board went on, it can tell.
+    async fn pick_up(&mut self) -> Result<()> {
+        self.flying.append(&mut self.adrift);
+        let Some(first) = self.flying.front_mut() else { return Ok(()) };
+        let (id, lost) = (first.job.id, first.lost.as_mut());
+        if let Some(Lost { expect, began, .. }) = lost
+            && let (Some(expect), Some(wire)) = (expect.take(), &mut self.wire)
+        {
+            wire.repl.resume(id, expect, *began);
+        }
+        // Not stopped at once: what has ended by itself has a reply.
+        let answered = self.ask_and_wait(Instant::now() + FIRST_PATIENCE).await?;
+        if answered {
+            // The question stands behind all of them, whatever of them was heard.
+            self.flying.iter_mut().filter(|flying| !flying.answered).for_each(|flying| {
+                flying.ended.get_or_insert_default();
+            });
+        }
+        self.recount().await;
+        if self.wire.is_none() { Err(self.lost_for_good("the line has ended")) } else { Ok(()) }
     }
 
     fn gave_up(&self, deadline: Option<Instant>) -> Result<bool> {

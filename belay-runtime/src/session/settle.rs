@@ -5,7 +5,7 @@ use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    actor::{Actor, Flying},
+    actor::{Actor, Flying, Lost, Step},
     attach::comes_of_damage,
     epoch::nonce,
     status::{Event as Happened, State},
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     agent::{self, Status},
-    error::{AfterTimeout, Error},
+    error::{AfterTimeout, Error, Result},
     exception::Exception,
     repl::{Event, Expect, Form, Lane, REFUSED, Request},
     transport::Trust,
@@ -52,6 +52,8 @@ impl Actor {
             }
             // It may have been reset: ask before the next call.
             Event::Announced => self.epoch = None,
+            // What stood before a question is not told by its echo.
+            Event::Echo { id } if self.is_ping(id) => self.epoch = None,
             Event::Echo { .. } => {
                 self.epoch = None;
                 // What has ended stands before what was echoed.
@@ -127,6 +129,20 @@ impl Actor {
         fits
     }
 
+    /// Asks, and lets happen what happens until the answer comes; false if it has not come in time.
+    pub(super) async fn ask_and_wait(&mut self, until: Instant) -> Result<bool> {
+        self.ask();
+        while !self.pings.is_empty() {
+            match self.next(Some(until)).await {
+                Step::Event(event) => self.on_event(event),
+                Step::Changed => {}
+                Step::TimeUp => return Ok(false),
+                Step::Lost(error) => return Err(self.lost(error)),
+            }
+        }
+        Ok(true)
+    }
+
     /// What was handed to the board runs, and nothing has been heard of it for a while: perhaps the board was reset. If
     /// it was not, the question waits until the call has ended.
     pub(super) fn break_silence(&mut self) {
@@ -185,14 +201,20 @@ impl Actor {
     /// The reply of the last call that ran, if it ended without one that could be believed: the board kept it.
     async fn fetch_kept(&mut self, status: &Status) -> Option<Vec<u8>> {
         let Status::Present(present) = status else { return None };
-        let is_it = |flying: &Flying| flying.n == present.calls && flying.ended.is_some() && !flying.is_unwanted();
+        let is_it = |flying: &Flying| {
+            let is_its_own = flying.lost.as_ref().is_none_or(|lost| lost.began);
+            flying.n == present.calls && flying.ended.is_some() && !flying.is_unwanted() && is_its_own
+        };
+        let lost = self.flying.iter().any(|flying| is_it(flying) && flying.lost.is_some());
         if present.agent.verifies || !self.flying.iter().any(|flying| is_it(flying) && !flying.answered) {
             return None;
         }
         let form = Form { n: present.calls, way: present.capabilities.way_out, verified: false };
         let until = Instant::now() + self.limits.recover;
         let code = agent::again(false).to_vec();
-        self.exchange(code, Lane::Plain, Expect::Frame(form), until, KEPT_PATIENCE).await.ok().flatten()
+        let kept = self.exchange(code, Lane::Plain, Expect::Frame(form), until, KEPT_PATIENCE).await.ok().flatten();
+        // An earlier attempt to get hold of the board again may have done that.
+        kept.filter(|kept| !lost || Exception::from_reply(kept).is_none_or(|e| e.kind() != "KeyboardInterrupt"))
     }
 
     /// Decides about calls that have not answered, from what the agent counted. `fetched` is the reply that the board
@@ -233,16 +255,16 @@ impl Actor {
                 flying.job.time_out(&self.shared.port, board);
             } else if flying.cancelled {
                 flying.job.cancelled(&self.shared.port);
-            } else if !ran && (damaged || flying.ended.as_ref().is_none_or(|error| is_name_error(error))) {
+            } else if !ran
+                && (damaged || flying.lost.is_some() || flying.ended.as_ref().is_none_or(|error| is_name_error(error)))
+            {
                 self.queue.put_back(flying.job);
             } else if let Some(error) = flying.exception() {
                 flying.job.answer(Err(error));
             } else if flying.job.call.is_idempotent() {
                 self.queue.put_back(flying.job);
             } else {
-                flying
-                    .job
-                    .unknown(&self.shared.port, "the board was interrupted or reset while the call was under way");
+                flying.unknown(&self.shared.port, "the board was interrupted or reset while the call was under way");
             }
         }
     }
@@ -261,7 +283,7 @@ impl Actor {
             } else if flying.job.call.is_idempotent() {
                 self.queue.put_back(flying.job);
             } else {
-                flying.job.unknown(&self.shared.port, "the board no longer answers as it should");
+                flying.unknown(&self.shared.port, "the board no longer answers as it should");
             }
         }
     }
@@ -272,10 +294,9 @@ impl Actor {
         self.doubtful = false;
     }
 
-    /// The line has ended: what was under way may have run.
+    /// The line has ended: what was under way may have run. Where another one can be opened, its callers wait for that.
     pub(super) fn lost(&mut self, error: io::Error) -> Error {
-        self.wire = None;
-        self.epoch = None;
+        let (wire, epoch) = (self.wire.take(), self.epoch.take());
         self.deaf = false;
         self.shared.status.tell(Happened::Lost { reason: error.to_string() });
         self.shared.status.enter(State::Lost);
@@ -285,7 +306,16 @@ impl Actor {
             } else if flying.job.call.is_idempotent() && !flying.is_unwanted() {
                 self.queue.put_back(flying.job);
             } else {
-                flying.job.unknown(&self.shared.port, &format!("the line was lost: {error}"));
+                flying.lost.get_or_insert_with(|| Lost {
+                    reason: format!("the line was lost: {error}"),
+                    began: wire.as_ref().is_some_and(|wire| wire.repl.is_running(flying.job.id)),
+                    expect: epoch.as_ref().map(|epoch| epoch.answer(flying.n)),
+                });
+                if self.opener.is_some() && !flying.is_unwanted() && flying.job.is_waited_for() {
+                    self.adrift.push_front(flying);
+                } else {
+                    flying.unknown(&self.shared.port, "");
+                }
             }
         }
         Error::Lost { port: self.shared.port.clone(), reason: error.to_string(), source: Some(Arc::new(error)) }
@@ -317,7 +347,7 @@ impl Actor {
 fn is_damaged(flying: &Flying, is_first: bool, calls: u32, fetched: Option<&[u8]>) -> bool {
     let ran = flying.n <= calls;
     match &flying.ended {
-        _ if flying.answered => false,
+        _ if flying.answered || flying.lost.is_some() => false,
         // An interrupt may be quicker than a board that has just been given the call.
         None => is_first && !ran && (!flying.is_unwanted() || flying.since.elapsed() > SURELY_READ),
         Some(error) => match Exception::from_traceback(error) {
