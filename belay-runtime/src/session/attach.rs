@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     agent::{self, Capabilities, Present, Status},
-    board::{Learned, Profile, UNKNOWN},
+    board::{Learned, Profile},
     error::{Error, Result},
     exception::Exception,
     repl::{Event, Expect, Lane, Request},
@@ -21,7 +21,7 @@ use crate::{
 /// What any board's input buffer holds, until raw-paste's window says more.
 pub(super) const SMALLEST_BUFFER: usize = 64;
 /// What the slowest board seen, an nRF51 with MicroPython 1.9.2, takes without loss while it does nothing else.
-pub(super) const SLOW: Pace = Pace { bytes: UNKNOWN.chunk, every: UNKNOWN.every };
+pub(super) const SLOW: Pace = Pace { bytes: 16, every: Duration::from_millis(2) };
 
 /// How long the first attempt to enter the raw REPL waits for its banner; each further one waits longer.
 pub(super) const FIRST_PATIENCE: Duration = Duration::from_millis(250);
@@ -98,7 +98,7 @@ impl Actor {
             wire.repl.set_buffer(credit);
             wire.set_pace(match epoch.capabilities.raw_paste {
                 Some(_) => None,
-                None => Some(Profile::of(&epoch.capabilities).into()),
+                None => Some(SLOW),
             });
         }
         self.epoch = Some(epoch);
