@@ -32,6 +32,17 @@ async fn long_replies_are_fetched_in_slices_where_none_comes_whole() {
     assert_eq!(ten(&device).await.unwrap(), 10);
 }
 
+/// TCP itself loses nothing, but nobody says what line lies behind a bridge.
+#[tokio::test]
+async fn a_bridge_to_a_bad_line_brings_no_wrong_value() {
+    let (_board, line) = belay_sim::open("pico?drop=0.001&flip=0.001&seed=5").unwrap();
+    let bridge = belay_sim::Tcp::new("127.0.0.1:0", line).await.unwrap();
+    let device = Device::open(&format!("tcp://{}", bridge.address())).await.unwrap();
+    for n in 0..60 {
+        assert!(squares(&device, n).await.unwrap().into_iter().eq((0..n).map(|i| i * i)));
+    }
+}
+
 #[tokio::test]
 async fn a_port_that_is_not_there_is_named_with_those_that_are() {
     let error = Device::open("/dev/ttyNoSuchBoard").await.unwrap_err();

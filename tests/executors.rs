@@ -94,7 +94,7 @@ async fn a_call_is_a_value_that_says_all_about_itself() {
     let [describe, exec, reset, wait] = &calls[..] else { panic!("{calls:?}") };
     // Padded, because short string literals stay on a board's heap.
     assert_eq!(describe.arguments(), r"'led \xfc     '[:5],True");
-    assert_eq!(describe.scope(), Some(concat!(module_path!(), "::common::Counter")));
+    assert_eq!(describe.scope(), Some(concat!(module_path!(), "::Board")));
     assert_eq!(describe.source().map(|source| source.contains("name+str(on)")), Some(true), "{:?}", describe.source());
     assert!(describe.is_idempotent() && reset.is_idempotent() && !exec.is_idempotent() && !wait.is_idempotent());
     assert_eq!((exec.source(), exec.arguments().as_ref()), (Some("x = 1"), ""));
@@ -137,7 +137,8 @@ async fn errors_of_layers_become_ours() {
     // The session's own errors come through layers that box them.
     let board = board().await;
     let layered = board.with_layer(TimeoutLayer::new(Duration::from_secs(5)));
-    let error = layered.with_timeout(Duration::from_millis(50)).wait(10_000).await.unwrap_err();
+    // A tenth of it is for the board to show that it stopped.
+    let error = layered.with_timeout(Duration::from_secs(1)).wait(10_000).await.unwrap_err();
     assert!(matches!(error, Error::TimedOut { board: AfterTimeout::Stopped, .. }), "{error}");
 
     let layered = board.with_layer(TimeoutLayer::new(Duration::from_millis(50)));

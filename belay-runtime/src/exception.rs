@@ -111,6 +111,11 @@ impl Exception {
         Some(exception)
     }
 
+    /// Whether Ctrl-C may be what ended a call: it says so, or a second one kept the agent from saying it.
+    pub(crate) fn may_be_interrupt(payload: &[u8]) -> bool {
+        Self::from_reply(payload).is_some_and(|it| it.kind == "KeyboardInterrupt" || it.is_untold())
+    }
+
     /// The exception that a REPL printed; `None` if there is no text.
     #[must_use]
     pub fn from_traceback(text: &[u8]) -> Option<Self> {

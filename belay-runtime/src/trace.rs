@@ -3,7 +3,7 @@
 //! One line each: microseconds since the beginning, what it is, and what belongs to it, escaped as in a Rust byte string.
 //!
 //! ```text
-//! 1042 > \x03\x03\x01
+//! 1042 > \x03\x01
 //! 2210 < \r\nraw\x20REPL;\x20CTRL-B\x20to\x20exit\r\n>
 //! ```
 //!

@@ -210,11 +210,11 @@ pub(crate) trait Suite {
     }
 
     #[belay::task]
-    async fn greedy(&self) -> Result<u8> {
+    async fn greedy(&self, portion: u32) -> Result<u8> {
         r#"
         hoard = []
         while True:
-            hoard.append(bytearray(2000))
+            hoard.append(bytearray(portion))
         "#
     }
 

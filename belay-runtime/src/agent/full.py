@@ -67,9 +67,9 @@ def b(i,j=0): #V
   try:o=e(T[i](*a)) #T
   try:i,*a=eval(i[:-4]);o=e(T[i](*a)if i*0==0 else eval(exec(*a)or i)) #V
   except BaseException as z:
-   L=type(z)is KeyboardInterrupt
-   try:i=io.StringIO();sys.print_exception(z,i);o=b'\xc1'+e((type(z).__name__,str(z),getattr(z,'errno',None),i.getvalue()))
-   except:L=1;o=b'\xc1\x91\xabMemoryError'if type(z)is MemoryError else b'\xc1\x90'
+   a=type(z).__name__;L=a=='KeyboardInterrupt'
+   try:i=io.StringIO();sys.print_exception(z,i);o=b'\xc1'+e((a,str(z),getattr(z,'errno',None),i.getvalue()))
+   except:L=1;i=0;o=b'\xc1\x91'+(b'\xabMemoryError'if a=='MemoryError'else e(a))
   k=m,o
  w(P('>BH',248,m*1597&65535)+o) #T
  w(P('>i',~c(m,o))+o) #V

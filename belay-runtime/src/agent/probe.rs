@@ -16,8 +16,8 @@ const WRITERS: [&str; 4] = [
     "sys.stdout.buffer.write",
     "__import__('microbit').uart.write",
     "sys.stdout.write",
-    // Works wherever `print` does.
-    "lambda b:print(''.join('%02x'%c for c in b),end='')",
+    // Works wherever `print` does, and makes no copy of a long reply.
+    "lambda b:any(print('%02x'%c,end='')for c in b)",
 ];
 
 /// Deploying takes eight to eleven times a source's size, and a board is there for its tasks: below this the tiny agent

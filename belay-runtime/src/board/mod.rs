@@ -4,5 +4,4 @@ mod learned;
 mod profiles;
 
 pub use learned::{Learned, Step};
-pub(crate) use profiles::UNKNOWN;
 pub use profiles::{OwnUsb, Profile};

@@ -4,8 +4,6 @@
 //! never taken from here. The sources are files of MicroPython and of CircuitPython, each read at the commit that
 //! stands behind it; what none of them says is what is taken for granted of a board that nobody knows.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
 use crate::agent::Capabilities;
@@ -33,27 +31,13 @@ pub struct Profile {
     pub platforms: &'static [&'static str],
     /// How its own USB is known; a serial port that is none is verified.
     pub own_usb: OwnUsb,
-    /// Bytes that are written at once to firmware without raw-paste, which says nothing of its input.
-    pub chunk: usize,
-    /// The time between two such writes.
-    pub every: Duration,
     /// Where this is written.
     pub source: &'static str,
 }
 
-/// What is taken for granted of a board that nobody knows: no flow control, and no USB of its own.
-pub(crate) const UNKNOWN: Profile = Profile {
-    name: "unknown",
-    platforms: &[],
-    own_usb: OwnUsb::Unproven,
-    chunk: 16,
-    every: Duration::from_millis(2),
-    source: "measured: an nRF51 with MicroPython 1.9.2 keeps 16 bytes every 2 ms and loses some of 256 at once",
-};
-
-/// Boards whose input holds 256 bytes take them as mpremote writes them: 256 every 10 ms, whatever the board (MicroPython
-/// tools/mpremote/mpremote/transport_serial.py, `exec_raw_no_follow`, 022409b8).
-const BUFFERED: Profile = Profile { chunk: 256, every: Duration::from_millis(10), ..UNKNOWN };
+/// What is taken for granted of a board that nobody knows: no USB of its own.
+const UNKNOWN: Profile =
+    Profile { name: "unknown", platforms: &[], own_usb: OwnUsb::Unproven, source: "nothing is known" };
 
 /// All families; the last one is for boards of none.
 const PROFILES: [Profile; 9] = [
@@ -65,7 +49,7 @@ const PROFILES: [Profile; 9] = [
                  its USB and `machine.unique_id` (modmachine.c, 064f593c) are both pico_get_unique_board_id; \
                  `MICROPY_HW_ENABLE_UART_REPL` is 0 unless a board sets it (mpconfigport.h, 002dfd27); \
                  shared/tinyusb/mp_usbd_cdc.c (06ebf74c) reads no USB packet while the buffer is full",
-        ..BUFFERED
+        ..UNKNOWN
     },
     // An ESP32 has a UART behind a bridge, its successors have a USB of their own as well; `sys.platform` is one.
     Profile {
@@ -77,14 +61,14 @@ const PROFILES: [Profile; 9] = [
                  esp_efuse_mac_get_default in 8 bytes, `machine.unique_id` (modmachine.c, 01b8b643) the first 6 of \
                  them; that of the USB Serial/JTAG controller is the same address with colons (Espressif, \
                  esp-iot-solution, \"usb_device_const_COM\")",
-        ..BUFFERED
+        ..UNKNOWN
     },
     Profile {
         name: "ESP8266",
         platforms: &["esp8266"],
         source: "MicroPython ports/esp8266/esp_mphal.c: `stdin_ringbuf_array[256]`; uart.c (01b8b643): UART0 puts what \
                  comes there whether there is room or not; the processor has no USB",
-        ..BUFFERED
+        ..UNKNOWN
     },
     Profile {
         name: "STM32, pyboard",
@@ -94,7 +78,7 @@ const PROFILES: [Profile; 9] = [
                  the DFU bootloader makes them; mpconfigboard_common.h: `MICROPY_HW_USB_CDC_RX_DATA_SIZE` 1024; \
                  usbd_cdc_interface.c (000c8f8e) takes no packet for which there is no room; `sys.platform`: \
                  mpconfigport.h (01af63d3). Boards that carry an ST-Link have a UART behind it",
-        ..BUFFERED
+        ..UNKNOWN
     },
     Profile {
         name: "nRF",
@@ -124,7 +108,7 @@ const PROFILES: [Profile; 9] = [
         source: "CircuitPython supervisor/shared/usb/usb_desc.c, usb_build_descriptors: the serial number is \
                  common_hal_mcu_processor_get_uid, which `microcontroller.cpu.uid` gives, too; \
                  ports/raspberrypi/Makefile: `CFG_TUD_CDC_RX_BUFSIZE` 256",
-        ..BUFFERED
+        ..UNKNOWN
     },
     UNKNOWN,
 ];
@@ -176,10 +160,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_family_has_a_source_and_a_pace_and_the_last_is_for_strangers() {
-        for profile in Profile::all() {
-            assert!(!profile.source.is_empty() && profile.chunk > 0 && !profile.every.is_zero(), "{profile:?}");
-        }
+    fn every_family_has_a_source_and_the_last_is_for_strangers() {
+        assert!(Profile::all().iter().all(|profile| !profile.source.is_empty()));
         assert_eq!(Profile::all().last(), Some(&UNKNOWN));
         let names: std::collections::HashSet<_> = Profile::all().iter().map(|profile| profile.name).collect();
         assert_eq!(names.len(), Profile::all().len());

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     agent::{self, Capabilities, Present, Status},
-    board::{Learned, Profile, UNKNOWN},
+    board::{Learned, Profile},
     error::{Error, Result},
     exception::Exception,
     repl::{Event, Expect, Lane, Request},
@@ -21,10 +21,13 @@ use crate::{
 /// What any board's input buffer holds, until raw-paste's window says more.
 pub(super) const SMALLEST_BUFFER: usize = 64;
 /// What the slowest board seen, an nRF51 with MicroPython 1.9.2, takes without loss while it does nothing else.
-pub(super) const SLOW: Pace = Pace { bytes: UNKNOWN.chunk, every: UNKNOWN.every };
+pub(super) const SLOW: Pace = Pace { bytes: 16, every: Duration::from_millis(2) };
 
-/// How long the first attempt to enter the raw REPL waits for its banner; each further one waits twice as long.
+/// How long the first attempt to enter the raw REPL waits for its banner; each further one waits longer.
 pub(super) const FIRST_PATIENCE: Duration = Duration::from_millis(250);
+/// How long a board behind a line that may lose bytes takes at most to say that it was reset: the longest of all
+/// profiles' times to boot.
+const RESET_PATIENCE: Duration = Duration::from_secs(3);
 /// How many times the patience for a resync a backlog may take.
 const LONGEST_BACKLOG: u32 = 4;
 const LONGEST_PATIENCE: Duration = Duration::from_secs(2);
@@ -95,7 +98,7 @@ impl Actor {
             wire.repl.set_buffer(credit);
             wire.set_pace(match epoch.capabilities.raw_paste {
                 Some(_) => None,
-                None => Some(Profile::of(&epoch.capabilities).into()),
+                None => Some(SLOW),
             });
         }
         self.epoch = Some(epoch);
@@ -166,6 +169,7 @@ impl Actor {
         let (mut attempt, mut no_room) = (0, 0);
         loop {
             let until = (Instant::now() + patience).min(deadline);
+            let heard = self.shared.counts.read().bytes_in;
             if self.enter_raw(attempt, until).await? {
                 match self.greet_surely(until.max(Instant::now() + FIRST_PATIENCE).min(deadline)).await {
                     Ok(Some(status)) => return Ok(status),
@@ -178,7 +182,9 @@ impl Actor {
                 return Err(self.silent(attempt + 1));
             }
             attempt += 1;
-            patience = (patience * 2).min(LONGEST_PATIENCE);
+            // One that is heard is there, and what was said was damaged rather than late.
+            let silent = self.shared.counts.read().bytes_in == heard;
+            patience = (if silent { patience * 2 } else { patience * 5 / 4 }).min(LONGEST_PATIENCE);
             // A greeting may have been too fast for the board.
             if let Some(wire) = &mut self.wire {
                 wire.set_pace(Some(SLOW));
@@ -202,7 +208,9 @@ impl Actor {
         let Some(wire) = &mut self.wire else { return Err(self.lost_for_good("the line has ended")) };
         wire.repl.sync();
         if attempt == 0 {
-            wire.repl.control(b"\x03\x03\x01");
+            // Once: a second one would meet the agent while it says what the first one has interrupted, and it ends
+            // MicroPython's unix port if that has not got round to the first.
+            wire.repl.control(b"\x03\x01");
             let settle = (Instant::now() + SETTLE).min(until);
             loop {
                 match self.step(settle).await? {
@@ -357,23 +365,40 @@ impl Actor {
 
     /// Resets the interpreter and attaches to the new epoch.
     pub(super) async fn soft_reset(&mut self, deadline: Instant) -> Result<()> {
-        self.listen(deadline).await?;
-        self.banter.expect();
-        let restarted = self.restart_interpreter(deadline).await;
-        let held_back = self.banter.end();
-        self.print(held_back);
-        restarted?;
-        self.ensure_attached(deadline).await
+        loop {
+            self.listen(deadline).await?;
+            // A line that loses bytes may have lost the Ctrl-D, or what the board said of it.
+            let until = match self.trust {
+                Trust::Verified => deadline.min(Instant::now() + RESET_PATIENCE),
+                Trust::Trusted => deadline,
+            };
+            self.banter.expect();
+            let restarted = self.restart_interpreter(until).await;
+            let held_back = self.banter.end();
+            self.print(held_back);
+            if restarted? {
+                return self.ensure_attached(deadline).await;
+            }
+            if Instant::now() >= deadline {
+                return Err(self.silent(1));
+            }
+        }
     }
 
-    async fn restart_interpreter(&mut self, deadline: Instant) -> Result<()> {
+    /// Whether the interpreter said in time that it was started anew.
+    async fn restart_interpreter(&mut self, until: Instant) -> Result<bool> {
         if let Some(wire) = &mut self.wire {
             wire.repl.sync();
             wire.repl.control(b"\x04");
         }
         // Boards come back in the raw REPL; an interpreter that is started anew greets people first.
-        while !matches!(self.step(deadline).await?.ok_or_else(|| self.silent(1))?, Event::Banner | Event::Announced) {}
-        Ok(())
+        loop {
+            match self.step(until).await? {
+                Some(Event::Banner | Event::Announced) => return Ok(true),
+                Some(_) => {}
+                None => return Ok(false),
+            }
+        }
     }
 }
 

@@ -271,8 +271,9 @@ impl Actor {
 
     /// After an exception that looks like an interrupt, the agent takes no calls until it is greeted.
     pub(super) fn note_interrupt(&mut self, payload: &[u8]) {
-        let interrupted = Exception::from_reply(payload).is_some_and(|e| e.kind() == "KeyboardInterrupt");
-        if interrupted && let Some(epoch) = &mut self.epoch {
+        if Exception::may_be_interrupt(payload)
+            && let Some(epoch) = &mut self.epoch
+        {
             epoch.locked = true;
         }
     }

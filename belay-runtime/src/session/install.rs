@@ -23,6 +23,10 @@ use crate::{
 const QUIET: Duration = Duration::from_secs(2);
 /// The same for what answers at once.
 const SHORT_QUIET: Duration = Duration::from_millis(500);
+/// The same for one whose answers have been timed: four times the slowest of them, and never less than this.
+const SHORTEST_QUIET: Duration = Duration::from_millis(80);
+/// How many answers tell how long the next ones take.
+const ANSWERS: u32 = 3;
 /// How often a step of an installation is begun anew.
 const ATTEMPTS: usize = 12;
 /// Pieces of a source on boards without raw-paste, before anything is known of them.
@@ -238,6 +242,9 @@ struct Loading {
     taken: u32,
     /// Since a piece was taken.
     failures: usize,
+    /// How many answers have come, and how long the slowest of them took.
+    answers: u32,
+    slowest: Duration,
     /// How large pieces may be. Boards with flow control begin with all at once.
     piece: usize,
     /// How far they grow while nothing is lost.
@@ -251,7 +258,8 @@ impl Loading {
         let (code, counted) = agent::loader(nonce());
         let piece = if window.is_some() { usize::MAX } else { LOADER_PIECE };
         let largest = piece.min(LARGEST_PIECE_AFTER_A_FAILURE);
-        let mut loading = Self { window, counted, taken: 0, failures: 0, piece, largest, deadline };
+        let (answers, slowest) = (0, Duration::ZERO);
+        let mut loading = Self { window, counted, taken: 0, failures: 0, answers, slowest, piece, largest, deadline };
         while loading.count(actor, code.clone()).await? != Some(0) {
             if loading.failed(actor).await? {
                 return Ok(None);
@@ -302,9 +310,18 @@ impl Loading {
     }
 
     /// What the loader counts after this request.
-    async fn count(&self, actor: &mut Actor, request: Vec<u8>) -> Result<Option<u32>> {
+    async fn count(&mut self, actor: &mut Actor, request: Vec<u8>) -> Result<Option<u32>> {
         let lane = self.lane(request.len());
-        let answer = actor.exchange(request, lane, self.counted.clone(), self.deadline, SHORT_QUIET).await?;
+        let quiet = match self.answers {
+            ANSWERS.. => (self.slowest * 4).clamp(SHORTEST_QUIET, SHORT_QUIET),
+            _ => SHORT_QUIET,
+        };
+        let begun = Instant::now();
+        let answer = actor.exchange(request, lane, self.counted.clone(), self.deadline, quiet).await?;
+        if answer.is_some() {
+            self.answers += 1;
+            self.slowest = self.slowest.max(begun.elapsed());
+        }
         Ok(answer.as_deref().and_then(|text| std::str::from_utf8(text).ok()?.trim().parse().ok()))
     }
 

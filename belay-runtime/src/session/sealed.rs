@@ -261,9 +261,7 @@ impl Actor {
                 }
                 // The program raised no such thing: it was the question whether the board still listens. A second
                 // interrupt leaves the agent without words for the first.
-                if again
-                    && Exception::from_reply(&answer).is_some_and(|e| e.kind() == "KeyboardInterrupt" || e.is_untold())
-                {
+                if again && Exception::may_be_interrupt(&answer) {
                     return Err(self
                         .unknown(what, "it was interrupted because the line seemed to have lost it")
                         .into());
@@ -410,7 +408,14 @@ impl Actor {
 
     /// Whether a request that did not answer has run, as the agent counts.
     async fn fate(&mut self, attempt: Attempt, what: &str, until: Instant) -> Result<Fate, Fault> {
-        match self.resync_for(until).await? {
+        let status = match self.resync_for(until).await {
+            // It was sent: that the board cannot be reached now says nothing of it.
+            Err(Fault::Error(Error::Open { .. })) => {
+                return Err(self.unknown(what, "the board has not answered since it was sent").into());
+            }
+            status => status?,
+        };
+        match status {
             Status::Present(present) => {
                 let same = self.epoch.as_ref().is_some_and(|epoch| epoch.token() == present.epoch);
                 let ran = present.calls >= attempt.n && !attempt.refused;

@@ -326,7 +326,7 @@ impl Actor {
         match event {
             Event::Reply { id, payload } => {
                 let ours = self.flying.front().is_some_and(|f| f.job.id == id && f.is_unwanted());
-                let interrupted = Exception::from_reply(&payload).is_some_and(|e| e.kind() == "KeyboardInterrupt");
+                let interrupted = Exception::may_be_interrupt(&payload);
                 if ours && interrupted {
                     self.learn_ctrl_c(true);
                 }

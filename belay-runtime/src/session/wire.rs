@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    board::{Profile, Step},
+    board::Step,
     repl::{Event, Repl},
     trace::Trace,
     transport::Line,
@@ -147,12 +147,6 @@ impl Pace {
             Step::SmallChunks => Some(Self { bytes: 32, every: Duration::from_millis(10) }),
             Step::RawPaste | Step::Pieces => None,
         }
-    }
-}
-
-impl From<&Profile> for Pace {
-    fn from(profile: &Profile) -> Self {
-        Self { bytes: profile.chunk, every: profile.every }
     }
 }
 

@@ -36,16 +36,17 @@ pub(crate) struct Opened {
 
 /// Whether bytes can be lost or changed between the host and the board without anybody noticing.
 ///
-/// Unless a program says it, TCP, programs and lines in memory are trusted, and a serial port is verified until the board
+/// Unless a program says it, programs and lines in memory are trusted, TCP is verified, because any line may lie behind
+/// what listens there, and a serial port is verified until the board
 /// at its other end has proved that the port is its own USB: its unique id is what the serial number of the USB device
 /// says ([`Profile::is_own_usb`](crate::Profile::is_own_usb)). A bridge, whatever its vendor, has a number of its own. A
 /// trusted line that is found to lose or change bytes is verified from then on.
 /// [`Capabilities::trust`](crate::Capabilities::trust) says which it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Trust {
-    /// The line has its own checks and flow control: native USB, TCP, a program, memory. Calls travel bare.
+    /// The line has its own checks and flow control: native USB, a program, memory. Calls travel bare.
     Trusted,
-    /// A UART, or anything unknown. Calls and replies carry checks: a damaged call is refused by the board and sent
+    /// A UART, a bridge, or anything unknown. Calls and replies carry checks: a damaged call is refused by the board and sent
     /// again, a damaged reply is fetched again, and nothing runs twice.
     Verified,
 }
@@ -55,7 +56,7 @@ pub enum Trust {
 /// | spec | line |
 /// |---|---|
 /// | `/dev/ttyACM0`, `COM3`, with `?baud=9600` | serial port, 115,200 baud unless it says otherwise |
-/// | `tcp://host:port` | TCP |
+/// | `tcp://host:port` | a bridge, behind which there may be any line |
 /// | `exec:program arguments` | a program's standard input and output |
 /// | `sim:pico` | a virtual board in this process (feature `sim`) |
 ///
@@ -152,7 +153,8 @@ async fn open_line(spec: &str) -> Result<Opened> {
             .await
             .map_err(|e| failed(spec, format!("{e}. Is the bridge running, and is the address host:port?"), e))?;
         stream.set_nodelay(true).map_err(|e| failed(spec, e.to_string(), e))?;
-        return trusted(Box::new(stream));
+        // What listens there is mostly a bridge, and nobody says what line lies behind it.
+        return Ok(Opened { line: Box::new(stream), trust: Some(Trust::Verified), board: None });
     }
     if let Some(command) = spec.strip_prefix("exec:") {
         return trusted(process::open(spec, command)?);
