@@ -98,7 +98,6 @@ impl Repl {
             return true;
         }
         match self.frame_at(0, &needle, form) {
-            Own::Frame { at: 0, payload, consumed } if form.verified => self.answer(payload, consumed),
             Own::Frame { at: 0, payload, consumed } => self.answer_if_prompted(payload, consumed, &needle, form),
             Own::Frame { at, .. } => {
                 self.print_received(at);
@@ -185,8 +184,9 @@ impl Repl {
         if answers || ended { &[] } else { rest }
     }
 
-    /// A frame without a check is believed when the end of the code follows it. If it lost bytes, what follows has
-    /// become a part of it, or a part of it follows.
+    /// A frame is believed when the end of the code follows it. If it lost bytes, what follows has become a part of it,
+    /// or a part of it follows; a check does not tell it always: `k78` without its `7` and with the next `\x04` has the
+    /// same.
     fn answer_if_prompted(&mut self, payload: Vec<u8>, consumed: usize, needle: &[u8], form: &Form) -> bool {
         let rest = &self.received[consumed..];
         let rest = &rest[..rest.len().min(LONGEST_ERROR + 1)];
