@@ -92,8 +92,7 @@ async fn a_call_is_a_value_that_says_all_about_itself() {
     ];
     assert_eq!(kinds, expected);
     let [describe, exec, reset, wait] = &calls[..] else { panic!("{calls:?}") };
-    // Padded, because short string literals stay on a board's heap.
-    assert_eq!(describe.arguments(), r"'led \xfc     '[:5],True");
+    assert_eq!(describe.arguments(), "'led ü',True");
     assert_eq!(describe.scope(), Some(concat!(module_path!(), "::Board")));
     assert_eq!(describe.source().map(|source| source.contains("name+str(on)")), Some(true), "{:?}", describe.source());
     assert!(describe.is_idempotent() && reset.is_idempotent() && !exec.is_idempotent() && !wait.is_idempotent());

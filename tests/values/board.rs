@@ -1,6 +1,6 @@
 //! The virtual board that the tests talk to, with every way in which bytes leave boards.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use belay::{Device, Result, Trust, WayOut};
 use serde::{Deserialize, de};
@@ -24,6 +24,24 @@ pub(crate) trait Mirror {
         class Chameleon:
             def __eq__(self, other):
                 return True
+        class Heap(list):
+            pass
+        class Pair(tuple):
+            pass
+        class Degrees(int):
+            pass
+        class Name(str):
+            pass
+        class Meters:
+            def __int__(self):
+                return 5
+            def __lt__(self, other):
+                return True
+            __gt__ = __eq__ = __radd__ = __lt__
+            def __invert__(self):
+                return -6
+            def __hash__(self):
+                return 5
         class Mute(Exception):
             def __str__(self):
                 raise ValueError("no")
@@ -43,6 +61,11 @@ pub(crate) trait Mirror {
 
     #[belay::task]
     async fn echo_bytes(&self, value: &[ByteBuf]) -> Result<Vec<ByteBuf>> {
+        "return value"
+    }
+
+    #[belay::task]
+    async fn echo_ints(&self, value: &[i64]) -> Result<Vec<i64>> {
         "return value"
     }
 
@@ -81,6 +104,16 @@ pub(crate) trait Mirror {
     #[belay::task]
     async fn run(&self, source: &str) -> Result<Value> {
         "exec(source, globals())"
+    }
+
+    #[belay::task]
+    async fn corners(&self) -> Result<BTreeMap<(i32, i32), f64>> {
+        "return {(0, 1): 2.5, (-1, 300): 0.}"
+    }
+
+    #[belay::task]
+    async fn bits(&self, value: &[f64]) -> Result<Vec<f64>> {
+        "return value"
     }
 
     #[belay::task]
@@ -132,6 +165,25 @@ pub(crate) async fn board(way: WayOut, trust: Trust) -> Device {
     let found = board.session().capabilities().expect("it says what it can do").way_out;
     assert_eq!(found, way);
     board
+}
+
+/// A board with so much heap that answers so when it is asked for raw-paste.
+pub(crate) async fn attached(heap: u32, raw_paste: belay_sim::RawPaste, trust: Trust) -> Device {
+    let mut options = belay_sim::Options::default();
+    options.heap = heap;
+    options.raw_paste = raw_paste;
+    let board = belay_sim::Board::start(&options).expect("a virtual board starts");
+    Device::builder().trust(trust).connect("virtual", board.connect()).await.expect("it is attached to")
+}
+
+/// MicroPython's unix port, whose ints and floats have 64 bits. On CI it must be there.
+pub(crate) async fn unix_port(trust: Trust) -> Option<Device> {
+    let Ok(program) = std::env::var("BELAY_UNIX_PORT") else {
+        assert!(std::env::var_os("CI").is_none(), "BELAY_UNIX_PORT does not name MicroPython's unix port");
+        println!("left out: BELAY_UNIX_PORT does not name MicroPython's unix port");
+        return None;
+    };
+    Some(Device::builder().trust(trust).open(&format!("exec:{program} -i")).await.expect("it is attached to"))
 }
 
 /// Sends what the raw REPL acts on, and waits for what must come.

@@ -1,9 +1,12 @@
 //! Arguments of many kilobytes: how many bytes they take on the way, and what boards without room for them say.
 
+use std::time::Duration;
+
 use belay::{Device, Error, Result, Trust};
+use belay_sim::RawPaste;
 use serde_bytes::{ByteBuf, Bytes};
 
-use crate::value::Value;
+use crate::{board::attached, value::Value};
 
 #[belay::device]
 pub(crate) trait Large {
@@ -38,14 +41,27 @@ pub(crate) trait Large {
         "return len(value)"
     }
 
+    /// Longer than a board may take to read what it is sent.
+    #[belay::task]
+    async fn slowly(&self, value: &Bytes) -> Result<usize> {
+        r#"
+        import time
+        time.sleep(1.5)
+        return len(value)
+        "#
+    }
+
     #[belay::task]
     async fn size(&self, value: &Bytes) -> Result<usize> {
         "return len(value)"
     }
 }
 
+/// Heap that the board's own objects may take: the kept reply tells of an exception, with its traceback.
+const SLACK: u32 = 512;
+
 /// Numbers without a pattern.
-fn random() -> impl Iterator<Item = u32> {
+pub(crate) fn random() -> impl Iterator<Item = u32> {
     std::iter::successors(Some(1_u64), |n| Some(n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1)))
         .map(|n| (n >> 33) as u32)
 }
@@ -59,10 +75,7 @@ fn singles(len: usize) -> Vec<f32> {
 }
 
 async fn board(heap: u32, trust: Trust) -> Device {
-    let mut options = belay_sim::Options::default();
-    options.heap = heap;
-    let board = belay_sim::Board::start(&options).expect("a virtual board starts");
-    Device::builder().trust(trust).connect("virtual", board.connect()).await.expect("it is attached to")
+    attached(heap, RawPaste::Windows, trust).await
 }
 
 #[tokio::test]
@@ -153,5 +166,42 @@ async fn a_board_without_room_says_so() {
         }
         println!("{trust:?}, 64 KB of heap, 1 to 32 KiB: buffers {bytes:?}, lists of float32 {floats:?}");
         assert!(bytes[..3].iter().chain(&floats[..3]).all(|came| *came) && !bytes[5], "{bytes:?} {floats:?}");
+    }
+}
+
+/// A board that has read all of it is not one that has lost the end of it, however long it is silent then.
+#[tokio::test]
+async fn a_call_with_a_large_argument_may_take_its_time() {
+    for trust in [Trust::Trusted, Trust::Verified] {
+        let board = board(64 * 1024, trust).await;
+        for size in [100, 250, 1000, 3000] {
+            assert_eq!(board.slowly(Bytes::new(&buffer(size))).await.unwrap(), size);
+        }
+    }
+}
+
+/// What is kept of a request while its pieces come must not stay when there is no room for all of them.
+#[tokio::test]
+async fn the_pieces_of_what_did_not_fit_are_freed() {
+    // The small agent, and the large one.
+    for heap in [30, 64] {
+        let board = attached(heap * 1024, RawPaste::Unknown, Trust::Verified).await;
+        let board = board.with_timeout(Duration::from_secs(60));
+        let free = async || {
+            let free = board.session().eval::<u32>("(__import__('gc').collect(), __import__('gc').mem_free())[1]");
+            free.await.unwrap()
+        };
+        // Deployed before anything is counted.
+        board.size(Bytes::new(b"")).await.unwrap();
+        let before = free().await.min(free().await);
+        for size in [before, before * 2 / 3, before / 2] {
+            let size = size as usize;
+            if arrived("a buffer", board.size(Bytes::new(&buffer(size))).await, size) {
+                continue;
+            }
+            let after = free().await;
+            println!("{heap} KB of heap: {before} bytes free, {after} after {size} did not fit");
+            assert!(after + SLACK >= before, "{heap} KB: {before} {after}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use belay::{Error, Trust, WayOut};
 
 use crate::{
-    board::{Mirror, Reading, board},
+    board::{Mirror, Reading, board, unix_port},
     value::{Key, Value, list},
 };
 
@@ -49,10 +49,62 @@ async fn what_python_returns_is_what_arrives() {
         ),
         ("[1 << 70] * 9", list([1_i128 << 70; 9])),
         ("[True] * 9", Value::List(vec![Value::Bool(true); 9])),
+        // Typecodes, each at its borders.
+        ("array.array('b', [-128, 127] * 4)", list([-128, 127].repeat(4))),
+        ("array.array('B', [0, 255] * 4)", list([0, 255].repeat(4))),
+        ("array.array('h', [-32768, 32767] * 4)", list([-32_768, 32_767].repeat(4))),
+        ("array.array('H', [65535] * 8)", list([65_535; 8])),
+        ("array.array('i', [-1 << 31, (1 << 31) - 1] * 4)", list([-1 << 31, (1 << 31) - 1].repeat(4))),
+        ("array.array('I', [(1 << 32) - 1] * 8)", list([(1 << 32) - 1; 8])),
+        ("array.array('L', [(1 << 32) - 1] * 3)", list([(1 << 32) - 1; 3])),
+        ("array.array('q', [-1 << 63, (1 << 63) - 1] * 4)", list([-1 << 63, (1 << 63) - 1].repeat(4))),
+        ("array.array('Q', [(1 << 64) - 1] * 8)", list([(1 << 64) - 1; 8])),
+        ("array.array('d', [.1, -0.0] * 4)", list([0.1, -0.0].repeat(4))),
+        ("array.array('f', [1, 2])", list([1.0, 2.0])),
+        ("array.array('h')", list::<Value>([])),
+        ("memoryview(array.array('h', [1, -2, 3]))[1:]", (&b"\xfe\xff\x03\0"[..]).into()),
+        ("memoryview(bytearray(9))[:0]", (&b""[..]).into()),
+        // Where ints become larger than a word of a board, of 31 and of 63 bits.
+        (
+            "[s * (1 << b) + o for b in (7, 8, 15, 16, 29, 30, 31, 32, 61, 62, 63) for s in (1, -1) for o in (-1, 0, 1)]",
+            list(
+                [7, 8, 15, 16, 29, 30, 31, 32, 61, 62, 63]
+                    .into_iter()
+                    .flat_map(|b| [1, -1].map(|s| [-1, 0, 1].map(|o| s * (1_i128 << b) + o)))
+                    .flatten(),
+            ),
+        ),
+        // A bool among ints is a bool, wherever it stands; zeros keep their sign.
+        ("[0] * 8 + [False]", Value::List([vec![Value::Int(0); 8], vec![Value::Bool(false)]].concat())),
+        ("[True] + [1] * 200", Value::List([vec![Value::Bool(true)], vec![Value::Int(1); 200]].concat())),
+        ("(1,) * 200 + (True,)", Value::List([vec![Value::Int(1); 200], vec![Value::Bool(true)]].concat())),
+        ("[-0.0, 0.0] * 9", list([-0.0, 0.0].repeat(9))),
+        ("[0.1] * 8 + [float('nan')]", list([[0.1; 8].to_vec(), vec![f64::NAN]].concat())),
+        ("(-0.0,)", list([-0.0])),
+        // What is a list, a tuple or a dict of a program's own.
+        ("Heap([1, 2, 3])", list([1, 2, 3])),
+        ("Pair((1, 2))", list([1, 2])),
+        ("collections.OrderedDict([(2, 3)])", Value::Dict(vec![(Key::Int(2), Value::Int(3))])),
+        (
+            "{b'k': b'', '': ''}",
+            Value::Dict(vec![(Key::Bytes(b"k".to_vec()), (&b""[..]).into()), (Key::Str(String::new()), "".into())]),
+        ),
+        (
+            "[[], (), {}, '', b'', set()]",
+            Value::List(vec![
+                list::<Value>([]),
+                list::<Value>([]),
+                Value::Dict(vec![]),
+                "".into(),
+                (&b""[..]).into(),
+                list::<Value>([]),
+            ]),
+        ),
         ("[1.5, 1] * 5", list((0..10).map(|n| if n % 2 == 0 { Value::Float(1.5) } else { Value::Int(1) }))),
     ];
-    for way in [WayOut::Exact, WayOut::Cooked] {
-        let board = board(way, Trust::Trusted).await;
+    let mut boards = vec![board(WayOut::Exact, Trust::Trusted).await, board(WayOut::Cooked, Trust::Trusted).await];
+    boards.extend(unix_port(Trust::Trusted).await);
+    for board in boards {
         for (expression, value) in &table {
             let came = board.evaluate(expression).await.unwrap_or_else(|error| panic!("{expression}: {error}"));
             assert!(came == *value, "{expression} came as {came:?}");
@@ -76,6 +128,14 @@ async fn what_has_no_form_is_a_type_error_that_names_it_and_nothing_is_printed()
         ("[Chameleon()] * 9", "Chameleon"),
         ("[b'x' * 3000, {'key': [object()]}]", "object"),
         ("{Point: 1}", "type"),
+        ("(n for n in range(3))", "generator"),
+        ("Degrees(3)", "Degrees"),
+        ("[1] * 8 + [Degrees(3)]", "Degrees"),
+        ("[Degrees(3)] * 8", "Degrees"),
+        ("[1] * 200 + [Meters()]", "Meters"),
+        ("[Meters()] * 9", "Meters"),
+        ("Name('x')", "Name"),
+        ("frozenset((1, 2))", "frozenset"),
     ] {
         let error = board.evaluate(expression).await.expect_err(expression);
         let Error::Exception { exception, .. } = &error else { panic!("{expression}: {error}") };
@@ -84,6 +144,27 @@ async fn what_has_no_form_is_a_type_error_that_names_it_and_nothing_is_printed()
     }
     assert_eq!(output.take_text(), "");
     assert_eq!(board.count_hits().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn the_edges_of_text_and_of_keys() {
+    let board = board(WayOut::Exact, Trust::Trusted).await;
+    // A str that is no UTF-8 is no String.
+    for text in ["'\\ud800'", "['\\ud83e', 1]", "{'\\udfff': 1}"] {
+        match board.evaluate(text).await {
+            Err(Error::WrongType { task, .. }) => assert_eq!(task, "evaluate"),
+            // Or it is refused on the board.
+            Err(Error::Exception { exception, .. }) => assert_eq!(exception.kind(), "UnicodeError", "{text}"),
+            other => panic!("{text}: {other:?}"),
+        }
+        assert_eq!(board.evaluate("7").await.unwrap(), Value::Int(7));
+    }
+    let corners = board.corners().await.unwrap();
+    assert_eq!(corners, std::collections::BTreeMap::from([((0, 1), 2.5), ((-1, 300), 0.0)]));
+    // Every bit of a NaN, where it stands in a packed list.
+    let nan = f64::from_bits(0x7ff8_0000_dead_beef);
+    let came = board.bits(&[nan; 20]).await.unwrap();
+    assert!(came.iter().all(|x| x.is_nan()), "{came:?}");
 }
 
 #[tokio::test]

@@ -30,9 +30,9 @@ const SLACK: u32 = 128;
 const LONGEST: usize = 350;
 
 #[belay::device]
-trait Small {
+pub(crate) trait Small {
     #[belay::task]
-    async fn echo(&self, value: &Value) -> Result<Value> {
+    async fn echo_one(&self, value: &Value) -> Result<Value> {
         "return value"
     }
 
@@ -47,7 +47,7 @@ trait Small {
 }
 
 /// A micro:bit, if it is installed. On CI it must be.
-async fn microbit() -> Option<(Microbit, Device)> {
+pub(crate) async fn microbit() -> Option<(Microbit, Device)> {
     let microbit = match Microbit::start().await {
         Ok(microbit) => microbit,
         Err(reason) if std::env::var_os("CI").is_some() => panic!("{reason}"),
@@ -113,8 +113,9 @@ fn every_value_comes_back_from_a_microbit() {
     let free = || runtime.block_on(async { board.free().await.and(board.free().await).unwrap() });
     let begun = free();
     let outcome = runner.run(&values(), |sent| {
-        let came =
-            runtime.block_on(board.echo(&sent)).map_err(|error| TestCaseError::fail(format!("{error}: {error:?}")))?;
+        let came = runtime
+            .block_on(board.echo_one(&sent))
+            .map_err(|error| TestCaseError::fail(format!("{error}: {error:?}")))?;
         prop_assert_eq!(came, sent);
         Ok(())
     });

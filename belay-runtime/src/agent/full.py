@@ -6,6 +6,7 @@ from array import array as A
 w=@WRITE@
 # T: functions by index; H: the identities of those that were deployed; S: namespaces, and what is kept; B: pieces of a long request
 # n: calls let through; k: the last reply and its number. An interrupt may end a call before its reply is kept
+# B is emptied when anything is raised: it may be what filled the heap.
 # L: an interrupt has ended a call, and until the next greeting all others are refused
 H=[];S={1:globals()};k=n,L=0,0 #T
 H=[];S={};k=n,L=0,0 #V
@@ -24,7 +25,7 @@ def e(v):
    if g==1:o+=P('b',v)
    elif g:o+=P('>B'+g,204+'BHIQbhiq'.find(g),v)
    else:v=str(v);f=201;g='\1'
-  elif t is float:o+=P('>B@FLOAT@',@HEAD@,v)
+  elif t is float:o+=P('>B@F@',@H@,v)
   elif t is str:v=v.encode();f=219
   elif v is None:o.append(192)
   elif t is bool:o.append(194+v)
@@ -67,6 +68,7 @@ def b(i,j=0): #V
   try:o=e(T[i](*a)) #T
   try:i,*a=eval(i[:-4]);o=e(T[i](*a)if i*0==0 else eval(exec(*a)or i)) #V
   except BaseException as z:
+   B.clear() #V
    a=type(z).__name__;L=a=='KeyboardInterrupt'
    try:i=io.StringIO();sys.print_exception(z,i);o=b'\xc1'+e((a,str(z),getattr(z,'errno',None),i.getvalue()))
    except:L=1;i=0;o=b'\xc1\x91'+(b'\xabMemoryError'if a=='MemoryError'else e(a))

@@ -81,8 +81,8 @@ impl Agent {
             part.replace("@WRITE@", capabilities.write())
                 .replace("@STRUCT@", capabilities.struct_module())
                 .replace("@PACK@", if capabilities.float_bits == 64 { PACK_WIDE } else { "'f'" })
-                .replace("@FLOAT@", if capabilities.float_bits == 64 { "d" } else { "f" })
-                .replace("@HEAD@", if capabilities.float_bits == 64 { "203" } else { "202" })
+                .replace("@F@", if capabilities.float_bits == 64 { "d" } else { "f" })
+                .replace("@H@", if capabilities.float_bits == 64 { "203" } else { "202" })
                 .replace("@BOOT@", &boot)
         };
         self.parts.iter().map(fill).collect()

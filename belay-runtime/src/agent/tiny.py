@@ -15,7 +15,8 @@ def b(i,j=0): #V
   try:o=e(T[i](*a)) #T
   try:i,*a=eval(i[:-4]);o=e(T[i](*a)if i*0==0 else eval(exec(*a)or i)) #V
   except BaseException as z:
-   L=type(z)is KeyboardInterrupt
+   L=type(z)is KeyboardInterrupt #T
+   L=type(z)is KeyboardInterrupt;B.clear() #V
    try:o=b'\xc1'+e((str(type(z)),str(z)))
    except:L=1;o=b'\xc1\x90'
   k=m,o
@@ -31,9 +32,9 @@ def e(v):
   if t is int:
    if-33<v<128:o+=P('b',v)
    else:v=str(v);f=200;g='\1'
-  elif t is float:o+=P('>B@FLOAT@',@HEAD@,v)
+  elif t is float:o+=P('>B@F@',@H@,v)
   elif t is str:f=218;v=bytes(v,'')
-  elif v is None:o.append(192)
+  elif v is None:o+=b'\xc0'
   elif t is bool:o.append(194+v)
   elif t in(bytes,bytearray):f=197
   elif isinstance(v,dict):

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{
     literal,
     serialize::{EncodeError, Serializer},
+    shown,
 };
 
 /// The tags that stand in [`Args`] before data. Text around them is ASCII.
@@ -83,6 +84,23 @@ impl Args {
                 Piece::F64(value) => literal::float64(value, options, out),
             }
         }
+    }
+
+    /// The arguments as they were passed, with commas between: for people, and not how a board is told.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let mut out = Vec::new();
+        for piece in self.pieces() {
+            match piece {
+                Piece::Text(text) => shown::text(text, &mut out),
+                Piece::Str(value) => shown::string(value, &mut out),
+                Piece::Bytes(value) => shown::bytes(value, &mut out),
+                Piece::Numbers(value) => shown::numbers(value, &mut out),
+                Piece::F32(value) => shown::float32(value, &mut out),
+                Piece::F64(value) => shown::float64(value, &mut out),
+            }
+        }
+        String::from_utf8_lossy(&out).into_owned()
     }
 
     fn pieces(&self) -> Pieces<'_> {

@@ -537,3 +537,30 @@ fn numbers(code: char, data: &[u8]) -> Vec<i64> {
     };
     data.chunks_exact(width).map(item).collect()
 }
+
+#[test]
+fn arguments_are_shown_as_they_were_passed() {
+    let mut args = Args::new();
+    args.push("abcdef").unwrap();
+    args.push("it's ü\n").unwrap();
+    args.push(Bytes::new(b"\0ab\xff")).unwrap();
+    args.push(&0.1_f32).unwrap();
+    args.push(&[0.1 + 0.2, -0.0, f64::NAN, f64::NEG_INFINITY]).unwrap();
+    args.push(&(1..=20).collect::<Vec<i64>>()).unwrap();
+    args.push(&vec![Some(true); 600]).unwrap();
+    args.push(&BTreeMap::from([("a]+['", 1)])).unwrap();
+    args.push(&Point { x: -1, y: None }).unwrap();
+    let numbers = (1..=20).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+    let expected = [
+        "'abcdef'",
+        "\"it's ü\\n\"",
+        "b'\\0ab\\xff'",
+        "0.1",
+        "(0.30000000000000004,-0.0,nan,-inf)",
+        &format!("[{numbers}]"),
+        &format!("[{}]", ["True"; 600].join(",")),
+        "{\"a]+['\":1}",
+        "{'x':-1,'y':None}",
+    ];
+    assert_eq!(args.shown(), expected.join(","));
+}

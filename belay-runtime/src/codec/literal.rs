@@ -44,7 +44,7 @@ fn slice(len: usize, out: &mut Vec<u8>) {
     let _ = write!(out, "[:{len}]");
 }
 
-fn bytes_literal(value: &[u8], options: &LiteralOptions, padding: usize, out: &mut Vec<u8>) {
+pub(super) fn bytes_literal(value: &[u8], options: &LiteralOptions, padding: usize, out: &mut Vec<u8>) {
     let quote = quote(value);
     out.push(b'b');
     out.push(quote);
@@ -61,7 +61,7 @@ fn bytes_literal(value: &[u8], options: &LiteralOptions, padding: usize, out: &m
     out.push(quote);
 }
 
-fn quoted(value: &str, options: &LiteralOptions, padding: usize, out: &mut Vec<u8>) {
+pub(super) fn quoted(value: &str, options: &LiteralOptions, padding: usize, out: &mut Vec<u8>) {
     let quote = quote(value.as_bytes());
     out.push(quote);
     for (i, c) in value.char_indices() {
@@ -182,13 +182,13 @@ fn narrowed(value: Numbers<'_>, lossy: bool) -> Option<Vec<u8>> {
     Some(out)
 }
 
-enum Number {
+pub(super) enum Number {
     Int(i64),
     F32(f32),
     F64(f64),
 }
 
-fn items(Numbers { code, data }: Numbers<'_>) -> impl Iterator<Item = Number> {
+pub(super) fn items(Numbers { code, data }: Numbers<'_>) -> impl Iterator<Item = Number> {
     let width = match code {
         b'b' | b'B' => 1,
         b'h' | b'H' => 2,

@@ -11,6 +11,7 @@ mod plain;
 pub mod reply;
 mod run;
 mod serialize;
+mod shown;
 mod strict;
 
 pub(crate) use literal::KEPT;

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{Freeing, Held, Key};
 use crate::{
     agent::library::{Function, KEEP, OBJ, THREAD},
-    codec::args::{Args, LiteralOptions},
+    codec::args::Args,
     error::{AfterTimeout, Error},
     task::{FNV_BASIS, Scope, Task, fnv1a},
 };
@@ -205,13 +205,12 @@ impl Call {
         }
     }
 
-    /// The arguments as Python, with commas between, in the form that every board reads: `26,None`.
+    /// The arguments as they were passed, as Python shows values, with commas between: `26,'led',None`. How they are
+    /// written for a board is the session's choice.
     #[must_use]
     pub fn arguments(&self) -> Cow<'_, str> {
         let Work::Task { args, .. } = &self.work else { return Cow::Borrowed("") };
-        let mut text = Vec::new();
-        args.write(&mut text, &LiteralOptions::default());
-        Cow::Owned(String::from_utf8_lossy(&text).into_owned())
+        Cow::Owned(args.shown())
     }
 
     /// Whether it may be made again when nobody can know if it ran.

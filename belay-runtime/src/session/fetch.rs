@@ -19,7 +19,7 @@ use crate::{
 /// Sets the last reply aside and tells its number and its length. What is evaluated here still sees the reply that was
 /// the last.
 const SET_ASIDE: &[u8] = b"'k[0],len(B[0])','',{0:B.clear()or B.append(k[1])}";
-const DROP: &[u8] = b"'0','',{0:B.clear()}";
+pub(super) const DROP: &[u8] = b"'0','',{0:B.clear()}";
 /// A slice costs a turn: shorter ones are never worth it.
 const SHORTEST: usize = 64;
 

@@ -170,6 +170,22 @@ impl Actor {
     }
 
     async fn in_pieces(&mut self, id: u64, body: &Body, what: &str, until: Instant) -> Result<Option<Vec<u8>>, Fault> {
+        let outcome = self.piece_by_piece(id, body, what, until).await;
+        // The agent forgets the pieces when anything is raised in it, but the heap may have had no room to call it.
+        if let Err(Fault::Error(Error::Exception { .. })) = &outcome {
+            let id = self.next_id();
+            self.attempts(id, super::fetch::DROP, what, until, Damaged::Repeat, MOST_ATTEMPTS).await?;
+        }
+        outcome
+    }
+
+    async fn piece_by_piece(
+        &mut self,
+        id: u64,
+        body: &Body,
+        what: &str,
+        until: Instant,
+    ) -> Result<Option<Vec<u8>>, Fault> {
         let raw = self.epoch.as_ref().is_some_and(|epoch| epoch.capabilities.raw_literals);
         let (long, last) = body.in_pieces();
         let mut rest = long.as_slice();
@@ -309,6 +325,10 @@ impl Actor {
         Ok(())
     }
 
+    fn is_pasting(&self, id: u64) -> bool {
+        self.wire.as_ref().is_some_and(|wire| wire.repl.is_pasting(id))
+    }
+
     fn is_running(&self, id: u64) -> bool {
         self.wire.as_ref().is_some_and(|wire| wire.repl.is_running(id))
     }
@@ -325,17 +345,17 @@ impl Actor {
         let mut heard = silent;
         loop {
             let patience = patience * (1 << attempt.pings.len().min(MOST_PINGS));
-            let pasting = self.wire.as_ref().is_some_and(|wire| wire.repl.is_pasting(attempt.id));
-            let wait =
-                if pasting || !verifies && !self.is_running(attempt.id) { patience.max(STARVED) } else { patience };
+            let unread = self.is_pasting(attempt.id) || !verifies && !self.is_running(attempt.id);
+            let wait = if unread { patience.max(STARVED) } else { patience };
             let wake = until.min(Instant::now() + wait);
             match self.next(Some(wake)).await {
                 Next::Changed if self.is_unwanted(attempt.id) => return Ok(true),
                 Next::Changed => {}
                 Next::TimeUp if Instant::now() >= until => return Ok(true),
                 Next::TimeUp if attempt.answer.is_some() || attempt.refused => return Ok(false),
-                // The board gives no credit, or does not see the end: something of it was lost.
-                Next::TimeUp if pasting => return Ok(false),
+                // The board gives no credit, or does not see the end: something of it was lost. It may have seen it since
+                // the wait began, which is no event.
+                Next::TimeUp if self.is_pasting(attempt.id) => return Ok(false),
                 Next::TimeUp => {
                     let running = self.is_running(attempt.id);
                     let before = std::mem::replace(&mut heard, self.shared.counts.read().bytes_in);
