@@ -1,4 +1,4 @@
-//! The kept reply is that of its own call, wherever an interrupt has ended the next one.
+//! What an interrupt leaves half done in the agent is never taken for something else.
 
 use belay_runtime::{Device, Trust};
 use belay_sim::{Board, Options};
@@ -40,4 +40,25 @@ async fn a_call_that_left_no_reply_is_not_answered_with_the_one_before() {
     assert_eq!(count(ask(&mut line, "_b(-9,1)").await), before + 2, "a call was counted that kept no reply");
     let kept = ask(&mut line, "_b(-1)").await;
     assert!(kept.windows(3).any(|w| w == head(before + 1)), "it has another number than its own: {kept:?}");
+}
+
+/// The same between keeping a function and its identity: the functions that come after it must not take its place in
+/// the count of identities.
+#[tokio::test]
+async fn a_function_without_an_identity_shifts_no_other() {
+    let board = Board::start(&Options::default()).unwrap();
+    drop(Device::builder().trust(Trust::Trusted).connect("kept", board.connect()).await.unwrap());
+    let mut line = board.connect();
+    line.write_all(b"\r\x03\x03\x01").await.unwrap();
+    until(&mut line, b"exit\r\n>").await;
+    ask(&mut line, "_b(0,'T.append(print)',1,0,'x')").await;
+    drop(line);
+
+    let device = Device::builder().trust(Trust::Trusted).connect("kept", board.connect()).await.unwrap();
+    for n in 0..3 {
+        assert_eq!(device.session().eval::<u32>(&format!("{n} + 1")).await.unwrap(), n + 1);
+        device.session().exec(&format!("kept = {n}")).await.unwrap();
+        assert_eq!(device.session().eval::<u32>("kept").await.unwrap(), n);
+    }
+    assert_eq!(device.session().statistics().resets, 0);
 }

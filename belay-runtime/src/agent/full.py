@@ -4,7 +4,7 @@ import sys,io
 from struct import pack as P
 from array import array as A
 w=@WRITE@
-# T: functions by index; H: the identities of those that were deployed; S: namespaces, and what is kept; B: pieces of a long request
+# T: functions by index, perhaps with one more at its end whose deployment an interrupt has ended; H: their identities; S: namespaces, and what is kept; B: pieces of a long request
 # n: calls let through; k: the last reply and its number. An interrupt may end a call before its reply is kept
 # B is emptied when anything is raised: it may be what filled the heap.
 # L: an interrupt has ended a call, and until the next greeting all others are refused
@@ -50,7 +50,7 @@ def c(h,s): #V
 # evaluated in here and can do the latter itself: a text in place of an index is evaluated when a source has run.
 def d(s,g,h,m): #T
  g=S.setdefault(g,{});exec(compile(s,m,'exec'),g) #T
- if h:T.append(g.get(m));H.append(h);return len(H) #T
+ if h:T.insert(len(H)+1,g.get(m));H.append(h);return len(H) #T
 T=[d] #T
 T=[0] #V
 # m, o: number and payload of the frame to write.

@@ -267,7 +267,7 @@ impl Source<'_> {
                 _ => (format!("S[{scope}]"), format!("S.setdefault({scope},{{}})")),
             };
             let then = match keep {
-                Some(_) => format!("T.append({space}.get('{name}'))or H.append({id})or len(H)"),
+                Some(_) => format!("T.insert(len(H)+1,{space}.get('{name}'))or H.append({id})or len(H)"),
                 None => "None".into(),
             };
             let (open, close) =

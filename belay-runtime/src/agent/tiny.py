@@ -51,7 +51,7 @@ def c(h,s): #V
  return h #V
 def d(s,g,h,m): #T
  g=S.setdefault(g,{});exec(s,g) #T
- if h:T.append(g.get(m));H.append(h);return len(H) #T
+ if h:T.insert(len(H)+1,g.get(m));H.append(h);return len(H) #T
 import sys
 from @STRUCT@ import pack as P
 w=@WRITE@
