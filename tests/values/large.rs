@@ -57,9 +57,6 @@ pub(crate) trait Large {
     }
 }
 
-/// Heap that the board's own objects may take: the kept reply tells of an exception, with its traceback.
-const SLACK: u32 = 512;
-
 /// Numbers without a pattern.
 pub(crate) fn random() -> impl Iterator<Item = u32> {
     std::iter::successors(Some(1_u64), |n| Some(n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1)))
@@ -201,7 +198,9 @@ async fn the_pieces_of_what_did_not_fit_are_freed() {
             }
             let after = free().await;
             println!("{heap} KB of heap: {before} bytes free, {after} after {size} did not fit");
-            assert!(after + SLACK >= before, "{heap} KB: {before} {after}");
+            // Pieces that stayed would be most of it; a table of the board's own that grew is far less.
+            let kept = before.saturating_sub(after) as usize;
+            assert!(kept < size / 8, "{heap} KB: {before} {after}");
         }
     }
 }
