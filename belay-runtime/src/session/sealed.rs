@@ -443,17 +443,20 @@ impl Actor {
                 if !same {
                     return Err(self.unknown(what, "the board was reset").into());
                 }
+                // The text was too much for the heap, or it ran and left no room for its reply to be kept.
+                if let Some(exception) = attempt.ended.as_deref().and_then(Exception::from_traceback)
+                    && exception.kind() == "MemoryError"
+                {
+                    return Err(Fault::Error(Error::Exception {
+                        task: what.to_owned(),
+                        exception: Box::new(exception),
+                    }));
+                }
                 if let (true, Some(epoch)) = (ran, &mut self.epoch) {
                     epoch.calls = attempt.n - 1;
                     return Ok(Fate::Ran);
                 }
-                // The agent could not be called at all: the text was too much for the heap, or damaged.
-                match attempt.ended.as_deref().and_then(Exception::from_traceback) {
-                    Some(exception) if exception.kind() == "MemoryError" => {
-                        Err(Fault::Error(Error::Exception { task: what.to_owned(), exception: Box::new(exception) }))
-                    }
-                    _ => Ok(Fate::DidNotRun),
-                }
+                Ok(Fate::DidNotRun)
             }
             Status::Absent => match attempt.ended {
                 Some(error) if super::settle::is_name_error(&error) => Err(Fault::Gone),
