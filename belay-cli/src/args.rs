@@ -12,6 +12,7 @@ PORT is what a program gives to Device::open:
   tcp://host:port      a board behind a TCP bridge
   exec:micropython     a program that speaks the REPL on its standard input and output
   sim:pico             a virtual board; sim:pico?latency=1ms&baud=115200 is a slow one
+  ?trust=trusted, ?trust=verified   calls travel bare, or with checks, whatever the line is
 
 Exit codes:
   0 done  1 the Python code raised  2 the command line, or a file named in it
