@@ -9,17 +9,8 @@ use crate::problem::{Problem, Problems};
 
 /// The inherent methods of `belay::Device`. Rust prefers them to a trait's, so a task of such a name could never be
 /// called with a dot.
-const RESERVED: &[&str] = &[
-    "open",
-    "builder",
-    "session",
-    "with",
-    "with_timeout",
-    "with_layer",
-    "executor",
-    "close",
-    "exclusive",
-];
+const RESERVED: &[&str] =
+    &["open", "builder", "session", "with", "with_timeout", "with_layer", "executor", "close", "exclusive"];
 
 /// The keywords of Python 3, and `async`/`await`, which MicroPython has as keywords too.
 const KEYWORDS: &[&str] = &[
