@@ -30,6 +30,8 @@ struct State {
     to_board: Vec<u8>,
     held_back: bool,
     swallow: bool,
+    /// What somebody else prints as soon as the text before it has arrived, and how much of that has.
+    interjection: Option<(Vec<u8>, Vec<u8>, usize)>,
     deaf: bool,
     flood: bool,
     /// How many more bytes arrive.
@@ -47,6 +49,8 @@ impl State {
         if self.swallow || self.end.is_some() {
             return;
         }
+        let mixed = self.mixed(bytes);
+        let bytes = mixed.as_slice();
         let n = self.left.map_or(bytes.len(), |left| left.min(bytes.len()));
         self.arrived.extend(&bytes[..n]);
         self.unread.extend(&bytes[..n]);
@@ -57,6 +61,23 @@ impl State {
             }
         }
         self.wake();
+    }
+
+    fn mixed(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut mixed = Vec::new();
+        for &byte in bytes {
+            if let Some((after, text, seen)) = &mut self.interjection
+                && *seen == after.len()
+            {
+                mixed.append(text);
+                self.interjection = None;
+            }
+            mixed.push(byte);
+            if let Some((after, _, seen)) = &mut self.interjection {
+                *seen = if after[*seen] == byte { *seen + 1 } else { usize::from(after[0] == byte) };
+            }
+        }
+        mixed
     }
 }
 
@@ -126,6 +147,11 @@ impl Cable {
     /// What the board says is lost until the program has written something.
     pub(crate) fn swallow_until_written(&self) {
         self.0.lock().unwrap().swallow = true;
+    }
+
+    /// Puts `text` into what the board says, as soon as that went on after `after`.
+    pub(crate) fn interject(&self, after: &[u8], text: &str) {
+        self.0.lock().unwrap().interjection = Some((after.to_vec(), text.into(), 0));
     }
 
     /// What is written from now on never arrives.

@@ -10,3 +10,4 @@ mod losses;
 mod rig;
 mod stopping;
 mod streams;
+mod suspicions;

@@ -70,8 +70,9 @@ impl Status {
 
 /// The shortest request that proves, by its answer, that everything before it has ended. An echo is no answer, but a
 /// board that was reset meanwhile and greets people answers too: it runs a line at its end. There the `#` keeps the
-/// Ctrl-D that follows from being one on an empty line, which would reset the board again.
+/// Ctrl-D that follows from being one on an empty line, which would reset the board again. The line end before it keeps
+/// it apart from what stands there unread: a request whose end was lost, or one that was typed for people.
 pub(crate) fn ping(nonce: u32) -> (Vec<u8>, Expect) {
     let expect = Expect::Text { open: (!i64::from(nonce)).to_string().into_bytes(), close: b"\n".to_vec() };
-    (format!("print(~{nonce})\r#").into_bytes(), expect)
+    (format!("\rprint(~{nonce})\r#").into_bytes(), expect)
 }

@@ -81,9 +81,12 @@ pub(crate) enum Event {
     Ended { id: u64, error: Vec<u8> },
     /// The request that was answered has ended, and the board takes the next one.
     Done { id: u64 },
-    /// The board echoes what it is sent, or shows the prompt for people: it is not in the raw REPL, and nothing of this
-    /// request or of those behind it has run.
+    /// What the board says looks like an echo of this request, or like the prompt for people: perhaps it is not in the
+    /// raw REPL. Whatever runs beside the code may have printed the same, so this proves nothing.
     Echo { id: u64 },
+    /// The request ended without a word of the raw REPL after something looked like its echo, or that of one before it:
+    /// unless the line loses bytes, or the board counted it, it has not run.
+    NotRun { id: u64 },
     /// Nothing was asked, and the board announced a REPL: it may have been reset.
     Announced,
 }
@@ -391,7 +394,10 @@ impl Repl {
         let ok = if self.received.ends_with(b"OK") { 2 } else { 0 };
         self.received.truncate(self.received.len() - ok);
         let before = self.flights.iter().position(|flight| Some(flight.id) == greeting).unwrap_or(0);
+        let mut echoed = false;
         for flight in self.flights.drain(..before).collect::<Vec<_>>() {
+            // What was resumed has no beginning that could be echoed.
+            echoed |= flight.echoed && !flight.begins.is_empty();
             if let Some((payload, consumed)) = self.doubtful_answer(&flight) {
                 self.events.push_back(Event::Doubtful { id: flight.id, payload, between: Vec::new() });
                 self.received.drain(..consumed);
@@ -410,6 +416,7 @@ impl Repl {
                     }
                     Event::Ended { id: flight.id, error }
                 }
+                (Phase::Sent, None) if echoed => Event::NotRun { id: flight.id },
                 (_, None) => Event::Ended { id: flight.id, error: Vec::new() },
             };
             self.events.push_back(event);

@@ -305,8 +305,33 @@ fn boards_without_raw_paste_say_so_in_two_ways() {
 fn an_echo_betrays_the_friendly_repl() {
     let mut repl = repl();
     repl.submit(call(1, N, Way::Exact));
+    repl.submit(question());
     repl.receive(b"_b(3,26)");
     assert_eq!(events(&mut repl).first(), Some(&Event::Echo { id: 1 }));
+    repl.receive(b"\r\n-9\r\n>>> ");
+    let got = events(&mut repl);
+    assert!(got.contains(&Event::NotRun { id: 1 }) && got.contains(&Event::Done { id: 2 }), "{got:?}");
+}
+
+#[test]
+fn what_looks_like_an_echo_and_is_printed_proves_nothing() {
+    for text in [&b"_b(3,26)\r\n"[..], b">>> temp 21\r\n"] {
+        let mut repl = repl();
+        repl.submit(call(1, N, Way::Exact));
+        repl.receive(text);
+        assert!(events(&mut repl).contains(&Event::Echo { id: 1 }));
+        repl.submit(question());
+        repl.receive(&[b"OK".to_vec(), frame(N), b"\x04\x04>OK-9\r\n\x04\x04>".to_vec()].concat());
+        let got = joined(events(&mut repl));
+        assert!(got.contains(&reply(1)) && !got.contains(&Event::NotRun { id: 1 }), "{got:?}");
+        assert_eq!(got.last(), Some(&Event::Done { id: 2 }));
+    }
+}
+
+/// What a board is asked behind a request.
+fn question() -> Request {
+    let expect = Expect::Text { open: b"-9".to_vec(), close: b"\n".to_vec() };
+    Request { id: 2, code: b"\rprint(~8)\r#".to_vec(), lane: Lane::Plain, expect }
 }
 
 #[test]

@@ -43,6 +43,8 @@ pub(super) struct Actor {
     pub(super) epoch: Option<Epoch>,
     /// Questions that are under way: an answer to any of them proves that what was sent before it has ended.
     pub(super) pings: Vec<u64>,
+    /// When the last of them was sent, or what stood before it ended.
+    pub(super) asked_at: Instant,
     pub(super) silence: Silence,
     /// A request seems to have ended without an answer, and the question did not fit into the board's input yet.
     pub(super) doubtful: bool,
@@ -95,6 +97,8 @@ pub(super) struct Flying {
     pub(super) answered: bool,
     /// It ended without an answer; what the board printed as an error.
     pub(super) ended: Option<Vec<u8>>,
+    /// It ended because the board refused it, or had not read it as it should. If the count agrees, it has not run.
+    pub(super) spared: bool,
     /// What may have been its answer, and what was printed between that and the prompt.
     pub(super) doubtful: Option<(Vec<u8>, Vec<u8>)>,
     /// When it was handed over.
@@ -122,6 +126,7 @@ impl Flying {
             cancelled: false,
             answered: false,
             ended: None,
+            spared: false,
             doubtful: None,
             since,
             lost: None,
@@ -186,6 +191,7 @@ impl Actor {
             adrift: VecDeque::new(),
             epoch: None,
             pings: Vec::new(),
+            asked_at: Instant::now(),
             silence: Silence::default(),
             doubtful: false,
             asked: Asked::default(),
@@ -242,10 +248,12 @@ impl Actor {
             let runs = self.flying.front().filter(|f| !f.answered);
             let late = runs.map(|f| if f.is_unwanted() { Instant::now() } else { f.job.deadline });
             let ask = runs.filter(|f| !f.is_unwanted()).and_then(|f| self.silence.due(f.job.id));
-            match self.next([late, ask].into_iter().flatten().min()).await {
+            let unanswered = self.answer_due();
+            match self.next([late, ask, unanswered].into_iter().flatten().min()).await {
                 Step::Event(event) => self.on_event(event),
                 Step::Changed => {}
-                Step::TimeUp if late.is_none_or(|late| late > Instant::now()) => self.break_silence(),
+                Step::TimeUp if unanswered.is_some_and(|due| due <= Instant::now()) => self.recount().await,
+                Step::TimeUp if late.is_none_or(|late| late > Instant::now()) => self.break_silence().await,
                 Step::TimeUp => self.interrupt().await,
                 Step::Lost(error) => drop(self.lost(error)),
             }

@@ -7,7 +7,7 @@ use tokio::{sync::oneshot, time::Instant};
 use super::{
     actor::{Actor, Step},
     job::Job,
-    status::State,
+    status::{Event as Happened, State},
 };
 use crate::{
     error::{Error, Result},
@@ -56,8 +56,9 @@ impl Actor {
             let _ = done.send(Err(self.lost_for_good("the line has ended")));
             return;
         }
-        if let Some(first) = self.flying.front_mut().filter(|flying| !flying.answered && !flying.abandoned) {
-            first.cancelled = true;
+        let runs = self.flying.iter_mut().find(|flying| !flying.answered);
+        if let Some(runs) = runs.filter(|flying| !flying.abandoned) {
+            runs.cancelled = true;
         }
         self.asked.interrupts.push(done);
     }
@@ -73,7 +74,10 @@ impl Actor {
         if !self.asked.interrupts() {
             return;
         }
-        self.interrupt().await;
+        // What is to be stopped was marked when it was asked for: what was sent since is not meant.
+        self.shared.status.interrupts.count();
+        self.shared.status.tell(Happened::Interrupted);
+        self.recount().await;
         let outcome = match (&self.wire, &self.epoch) {
             (None, _) => Err(self.lost_for_good("the line has ended")),
             (_, None) if self.deaf => Err(self.unresponsive("Ctrl-C and Ctrl-A")),

@@ -29,6 +29,7 @@ impl Actor {
         while self.pings.is_empty()
             && !self.doubtful
             && !self.has_ended()
+            && !self.asked.interrupts()
             && self.flying.len() < self.limits.in_flight.max(1)
         {
             let Some(job) = self.queue.first() else { return };

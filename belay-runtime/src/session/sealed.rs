@@ -82,6 +82,8 @@ struct Attempt {
     heard_before: u64,
     /// It looks as if it had ended without an answer.
     suspected: bool,
+    /// The board had not read it as it should.
+    spared: bool,
 }
 
 impl Attempt {
@@ -264,6 +266,7 @@ impl Actor {
                 pings: Vec::new(),
                 heard_before: 0,
                 suspected: false,
+                spared: false,
             };
             self.send(&mut attempt, code)?;
             if self.watch(&mut attempt, until).await? {
@@ -389,15 +392,22 @@ impl Actor {
                 Next::Event(Event::Ended { id, error }) if id == attempt.id => attempt.ended = Some(error),
                 // The kept reply says whether it is right.
                 Next::Event(Event::Doubtful { id, .. }) if id == attempt.id => attempt.ended = Some(Vec::new()),
-                Next::Event(Event::Suspect { .. }) => {
+                // Everything before a question has ended, and the board may have been reset since: the next greeting tells.
+                Next::Event(Event::Echo { id }) if id != attempt.id => {
+                    if attempt.answer.is_some() {
+                        self.epoch = None;
+                    }
+                    return Ok(false);
+                }
+                Next::Event(Event::NotRun { id }) if id == attempt.id => {
+                    attempt.spared = true;
+                    attempt.ended = Some(Vec::new());
+                }
+                Next::Event(Event::Suspect { .. } | Event::Echo { .. }) => {
                     attempt.suspected = true;
                     if attempt.pings.is_empty() {
                         self.ping_behind(attempt, false);
                     }
-                }
-                Next::Event(Event::Echo { .. }) => {
-                    self.epoch = None;
-                    return Err(Fault::Gone);
                 }
                 Next::Event(Event::RawPaste { window: None, .. }) => return Ok(false),
                 Next::Event(_) => {}
@@ -411,10 +421,7 @@ impl Actor {
         let (code, expect) = agent::ping(nonce());
         attempt.heard_before = self.shared.counts.read().bytes_in;
         let Some(wire) = &mut self.wire else { return };
-        if unread {
-            // A request whose end was lost waits in the board's line: as a line of its own it cannot eat the question.
-            wire.repl.control(b"\n");
-        } else if !wire.repl.takes_plain(code.len() + 1) {
+        if !unread && !wire.repl.takes_plain(code.len() + 1) {
             return;
         }
         wire.repl.submit(Request { id, code, lane: Lane::Plain, expect });
@@ -441,6 +448,9 @@ impl Actor {
                 let ran = present.calls >= attempt.n && !attempt.refused;
                 self.adopt(*present);
                 if !same {
+                    if attempt.spared {
+                        return Err(Fault::Gone);
+                    }
                     return Err(self.unknown(what, "the board was reset").into());
                 }
                 // The text was too much for the heap, or it ran and left no room for its reply to be kept.
@@ -459,7 +469,7 @@ impl Actor {
                 Ok(Fate::DidNotRun)
             }
             Status::Absent => match attempt.ended {
-                Some(error) if super::settle::is_name_error(&error) => Err(Fault::Gone),
+                Some(error) if attempt.spared || super::settle::is_name_error(&error) => Err(Fault::Gone),
                 _ => Err(self.unknown(what, "the board was reset").into()),
             },
         }

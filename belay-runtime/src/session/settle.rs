@@ -29,44 +29,38 @@ impl Actor {
         match event {
             Event::Reply { id, .. } if self.is_ping(id) => {}
             Event::Done { id } | Event::Ended { id, .. } if self.is_ping(id) => self.pings.clear(),
+            // Everything before it has ended, and the board may have been reset since: the greeting tells.
+            Event::Echo { id } if self.is_ping(id) => {
+                self.epoch = None;
+                self.ping_is_over();
+            }
             Event::Reply { id, payload } => self.on_reply(id, payload),
             Event::Doubtful { id, payload, between } => self.on_doubtful(id, payload, between),
             Event::Done { id } => {
                 self.flying.retain(|f| f.job.id != id || !f.answered);
+                self.asked_at = Instant::now();
                 self.doubtful = false;
             }
-            Event::Suspect { .. } if self.pings.is_empty() => self.send_ping(),
+            Event::Suspect { .. } | Event::Echo { .. } if self.pings.is_empty() => self.send_ping(),
             Event::Ended { id, error } => {
                 if let Some(flying) = self.flying.iter_mut().find(|f| f.job.id == id) {
                     flying.ended = Some(error);
                 }
             }
-            Event::RawPaste { id, window: None } => {
-                // It had raw-paste before: whatever this is now, the call did not run.
-                self.epoch = None;
-                if let Some(at) = self.flying.iter().position(|f| f.job.id == id)
-                    && let Some(flying) = self.flying.remove(at)
-                {
-                    self.again(flying);
-                }
-            }
+            // It had raw-paste before.
+            Event::RawPaste { id, window: None } | Event::NotRun { id } => self.spare(id),
             // It may have been reset: ask before the next call.
             Event::Announced => self.epoch = None,
-            // What stood before a question is not told by its echo.
-            Event::Echo { id } if self.is_ping(id) => self.epoch = None,
-            Event::Echo { .. } => {
-                self.epoch = None;
-                // What has ended stands before what was echoed.
-                for flying in std::mem::take(&mut self.flying).into_iter().rev() {
-                    if flying.ended.is_some() {
-                        self.flying.push_front(flying);
-                    } else if !flying.answered {
-                        self.again(flying);
-                    }
-                }
-            }
             Event::Progress { .. } => self.silence.put_off(),
-            Event::Output(_) | Event::Banner | Event::RawPaste { .. } | Event::Suspect { .. } => {}
+            Event::Output(_) | Event::Banner | Event::RawPaste { .. } | Event::Suspect { .. } | Event::Echo { .. } => {}
+        }
+    }
+
+    /// A call has ended, and has probably not run: the board's count decides.
+    fn spare(&mut self, id: u64) {
+        if let Some(flying) = self.flying.iter_mut().find(|f| f.job.id == id) {
+            flying.ended = Some(Vec::new());
+            flying.spared = true;
         }
     }
 
@@ -87,24 +81,13 @@ impl Actor {
             if let Some(epoch) = &mut self.epoch {
                 epoch.locked = true;
             }
-            if let Some(flying) = self.flying.remove(at) {
-                self.again(flying);
-            }
+            self.spare(id);
             return;
         }
         self.note_interrupt(&payload);
         let flying = &mut self.flying[at];
         flying.answered = true;
         flying.job.answer(Ok(payload));
-    }
-
-    /// Puts a call that certainly did not run back to where it came from.
-    fn again(&mut self, mut flying: Flying) {
-        if flying.cancelled {
-            flying.job.cancelled(&self.shared.port);
-        } else if !flying.abandoned {
-            self.queue.put_back(flying.job);
-        }
     }
 
     fn is_ping(&self, id: u64) -> bool {
@@ -125,8 +108,15 @@ impl Actor {
         if fits {
             wire.repl.submit(Request { id, code, lane: Lane::Plain, expect });
             self.pings.push(id);
+            self.asked_at = Instant::now();
         }
         fits
+    }
+
+    /// When a question that nothing stands before is taken for lost: a program may have read it.
+    pub(super) fn answer_due(&self) -> Option<Instant> {
+        let waits = !self.pings.is_empty() && self.flying.iter().all(Flying::is_over);
+        waits.then(|| self.asked_at + SURELY_READ)
     }
 
     /// Asks, and lets happen what happens until the answer comes; false if it has not come in time.
@@ -145,9 +135,17 @@ impl Actor {
 
     /// What was handed to the board runs, and nothing has been heard of it for a while: perhaps the board was reset. If
     /// it was not, the question waits until the call has ended.
-    pub(super) fn break_silence(&mut self) {
-        self.ask();
+    pub(super) async fn break_silence(&mut self) {
+        let asked = self.ask();
         self.silence.asked();
+        let unread = |first: &Flying| {
+            let read = self.wire.as_ref().is_some_and(|wire| wire.repl.is_running(first.job.id));
+            !read && first.since.elapsed() > SURELY_READ
+        };
+        // It fills the board's input, and the board does not read it.
+        if !asked && self.flying.front().is_some_and(unread) {
+            self.recount().await;
+        }
     }
 
     /// Finds out what became of calls that have ended without an answer.
@@ -220,8 +218,10 @@ impl Actor {
     /// Decides about calls that have not answered, from what the agent counted. `fetched` is the reply that the board
     /// kept of the last of them.
     fn settle(&mut self, mut flying: VecDeque<Flying>, status: &Status, fetched: Option<Vec<u8>>) {
+        // The agent refuses all calls behind one that was interrupted.
+        let spared = flying.iter().any(|one| one.spared);
         let damaged = match status {
-            Status::Present(present) if self.trust == Trust::Trusted => {
+            Status::Present(present) if !spared && self.trust == Trust::Trusted => {
                 let fetched = fetched.as_deref();
                 flying.iter().enumerate().any(|(place, one)| is_damaged(one, place == 0, present.calls, fetched))
             }
@@ -248,7 +248,7 @@ impl Actor {
             let ran = match status {
                 Status::Present(present) => flying.n <= present.calls,
                 // An agent that was not there cannot have run anything; a call that found it may have.
-                Status::Absent => flying.ended.as_ref().is_none_or(|error| !is_name_error(error)),
+                Status::Absent => !flying.spared && flying.ended.as_ref().is_none_or(|error| !is_name_error(error)),
             };
             if flying.abandoned {
                 let board = if ran { AfterTimeout::Stopped } else { AfterTimeout::NotSent };
@@ -256,7 +256,7 @@ impl Actor {
             } else if flying.cancelled {
                 flying.job.cancelled(&self.shared.port);
             } else if !ran
-                && (damaged || flying.lost.is_some() || flying.ended.as_ref().is_none_or(|error| is_name_error(error)))
+                && (damaged || spared || flying.lost.is_some() || flying.ended.as_ref().is_none_or(|error| is_name_error(error)))
             {
                 self.queue.put_back(flying.job);
             } else if let Some(error) = flying.exception() {
@@ -331,12 +331,13 @@ impl Actor {
                     self.learn_ctrl_c(true);
                 }
                 // What the interrupt did to a call is told by the agent's count.
-                if !interrupted && (!ours || payload != REFUSED) {
+                if !interrupted && payload != REFUSED {
                     self.on_reply(id, payload);
                 }
             }
             Event::Doubtful { id, payload, between } => self.on_doubtful(id, payload, between),
             Event::Done { id } => self.flying.retain(|f| f.job.id != id || !f.answered),
+            Event::NotRun { id } => self.spare(id),
             _ => {}
         }
     }
