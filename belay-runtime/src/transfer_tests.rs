@@ -56,12 +56,23 @@ fn uart(board: &Board) -> Line {
 async fn twenty_kilobytes_of_source_take_less_than_half_of_their_bytes_on_a_slow_line() {
     let board = Board::start(&options("pico2")).unwrap();
     let trace = path("station");
-    let device = Device::builder().trace(&trace).connect("pico2 at 115200 baud", uart(&board)).await.unwrap();
-    let mut progress = device.session().progress();
-    let before = device.session().traffic();
     let station = task("weather_station", STATION);
-    let reply = call(&device, station, 20).await.unwrap();
-    let used = device.session().traffic() - before;
+    let mut stalls = 0;
+    let (device, mut progress, reply, used) = loop {
+        let device = Device::builder().trace(&trace).connect("pico2 at 115200 baud", uart(&board)).await.unwrap();
+        let progress = device.session().progress();
+        let before = device.session().traffic();
+        let reply = call(&device, station, 20).await.unwrap();
+        let used = device.session().traffic() - before;
+        if device.session().learned().is_some_and(|learned| learned.step == Step::RawPaste) {
+            break (device, progress, reply, used);
+        }
+        // This machine was so busy that the board gave no credit for a second: what is measured is the other case.
+        stalls += 1;
+        println!("a transfer stalled: once more");
+        assert!(stalls < 3, "it takes the slower steps each time");
+        let _ = device.soft_reset().await;
+    };
     let got: Vec<u32> = crate::codec::reply::decode(&reply).unwrap();
     assert_eq!(got, [20, 48, 20, 146, 18]);
     let share = used.bytes_out as f64 / STATION.len() as f64;

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     bench::Bench,
-    rig::{Rig, assert_took},
+    rig::{Rig, assert_took, watch_timers},
 };
 
 /// Waits until so many calls of `device` wait for the board or run on it.
@@ -121,6 +121,7 @@ async fn who_gives_up_waiting_for_the_board_disturbs_nobody() {
 
 #[tokio::test]
 async fn deadlines_are_kept_while_somebody_has_the_board_to_themselves() {
+    watch_timers();
     let device = Bench::new().device().await;
     device.note(0).await.unwrap();
     let have = device.exclusive().await.unwrap();

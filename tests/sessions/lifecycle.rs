@@ -7,7 +7,7 @@ use belay_sim::{Board, Options};
 
 use crate::{
     bench::Bench,
-    rig::{Rig, assert_took},
+    rig::{Rig, assert_took, watch_timers},
 };
 
 fn drain(events: &mut belay::Events) -> Vec<Event> {
@@ -49,6 +49,7 @@ async fn a_board_that_was_unplugged_is_found_again_and_nobody_notices() {
 
 #[tokio::test]
 async fn callers_of_a_board_that_stays_away_wait_until_their_deadlines() {
+    watch_timers();
     let bench = Bench::new();
     let device = bench.device().await;
     device.note(0).await.unwrap();

@@ -9,7 +9,7 @@ use belay_sim::{Options, families};
 use crate::{
     bench::Bench,
     cable::{Cable, End},
-    rig::assert_took,
+    rig::{assert_took, watch_timers},
 };
 
 #[belay::device]
@@ -293,7 +293,9 @@ async fn a_line_that_is_cut_anywhere_delivers_what_came_through() {
 
 #[tokio::test]
 async fn an_opener_that_hangs_or_panics_is_an_error_within_the_time_for_opening() {
+    watch_timers();
     type Never = std::future::Pending<std::io::Result<belay_sim::Port>>;
+    watch_timers();
     let limit = Duration::from_millis(300);
     let builder = || Device::builder().open_timeout(limit);
     let begun = Instant::now();
@@ -309,6 +311,7 @@ async fn an_opener_that_hangs_or_panics_is_an_error_within_the_time_for_opening(
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_host_that_does_not_answer_is_an_error_within_the_time_for_opening() {
+    watch_timers();
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
@@ -373,6 +376,7 @@ async fn deadlines_are_kept_while_the_line_is_opened_again_in_vain() {
 
 #[tokio::test]
 async fn a_board_that_never_stops_talking_keeps_nobody_from_being_heard() {
+    watch_timers();
     let bench = Bench::new();
     let cable = Cable::new(bench.board.connect());
     let device = Device::builder().connect("talks", cable.end()).await.unwrap();
@@ -473,6 +477,7 @@ async fn what_was_lost_with_its_line_is_sent_over_the_next_one() {
 
 #[tokio::test]
 async fn what_ran_when_a_line_ended_that_never_comes_back_is_unknown_at_its_deadline() {
+    watch_timers();
     let bench = Bench::new();
     let device = bench.device().await;
     assert_eq!(device.add(1, 2).await.unwrap(), 3);

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use crate::{
     bench::Bench,
-    rig::{Rig, assert_took},
+    rig::{Rig, assert_took, watch_timers},
 };
 
 /// Waits until `text` has been printed.
@@ -125,6 +125,7 @@ async fn a_setup_can_be_interrupted_too() {
 
 #[tokio::test]
 async fn a_board_that_ignores_ctrl_c_is_reported_and_comes_back_when_it_listens_again() {
+    watch_timers();
     let bench = Bench::new();
     // Its line cannot be opened anew.
     let device = Device::builder().connect("sulking", bench.board.connect()).await.unwrap();
@@ -143,6 +144,7 @@ async fn a_board_that_ignores_ctrl_c_is_reported_and_comes_back_when_it_listens_
 
 #[tokio::test]
 async fn a_board_that_never_listens_again_is_given_up_with_what_was_tried() {
+    watch_timers();
     let bench = Bench::new();
     let device = Device::builder()
         .recovery_timeout(Duration::from_millis(600))

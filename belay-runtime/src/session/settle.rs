@@ -256,7 +256,10 @@ impl Actor {
             } else if flying.cancelled {
                 flying.job.cancelled(&self.shared.port);
             } else if !ran
-                && (damaged || spared || flying.lost.is_some() || flying.ended.as_ref().is_none_or(|error| is_name_error(error)))
+                && (damaged
+                    || spared
+                    || flying.lost.is_some()
+                    || flying.ended.as_ref().is_none_or(|error| is_name_error(error)))
             {
                 self.queue.put_back(flying.job);
             } else if let Some(error) = flying.exception() {
