@@ -71,7 +71,7 @@ cases! {
     a_teardown_runs_when_it_is_called;
     objects_stay_on_the_board_until_they_are_dropped unless |f| cramped(f, 4);
     what_is_held_is_listed_and_released unless |f| cramped(f, 8);
-    native_code_runs_or_is_named;
+    native_code_runs_or_is_named unless slow;
     threads_run_beside_calls unless without_threads;
     a_thread_without_a_handle_is_listed_and_released unless without_threads;
     a_cached_call_is_one_turn;
