@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use belay::Device;
 use serde_json::json;
 
 use crate::{
-    args::Port,
+    args::{LONGEST, Port},
     board,
     failure::Failure,
     terminal::{FAINT, NAME, Terminal},
@@ -32,10 +33,13 @@ pub(crate) async fn run(
 }
 
 async fn session(port: &Port, code: Option<&str>, file: &Path, terminal: &Terminal) -> Result<(), Failure> {
-    let device = port.open_traced(file, terminal).await?;
+    let builder = Device::builder().trace(file);
+    // Code may take as long as it likes; the rest of a session may not.
+    let builder = if code.is_some() { builder.call_timeout(LONGEST) } else { builder };
+    let device = port.open_with(builder, terminal).await?;
     let outcome = match code {
         // The trace shows what is printed.
-        Some(code) => board::quietly(&device, device.session().exec(code)).await,
+        Some(code) => board::quietly(&device, terminal, device.session().exec(code)).await,
         None => Ok(()),
     };
     board::close(device).await;
@@ -222,12 +226,15 @@ mod tests {
     fn bytes_are_what_the_machine_took_them_for() {
         let trace = "1 > \\x03\\x01\n1 sent Control 2\n2 > \\x05A\\x01print(1)\\x04\n2 sent AskRawPaste 3\n2 sent Code 8\n\
                      2 sent End 1\n3 < OK1\\r\\n\\x04\\x04>\n3 took Ok 2\n3 took Output 3\n3 took Ended 3\n4 sync";
-        assert_eq!(notes(trace), [
-            "Ctrl-C: stop, Ctrl-A: into the raw REPL",
-            "ask for raw-paste, code (8 bytes), Ctrl-D: run what was sent",
-            "it runs, printed (3 bytes), ended without an answer (3 bytes)",
-            "from now on only an answer to what comes next counts",
-        ]);
+        assert_eq!(
+            notes(trace),
+            [
+                "Ctrl-C: stop, Ctrl-A: into the raw REPL",
+                "ask for raw-paste, code (8 bytes), Ctrl-D: run what was sent",
+                "it runs, printed (3 bytes), ended without an answer (3 bytes)",
+                "from now on only an answer to what comes next counts",
+            ]
+        );
     }
 
     #[test]
