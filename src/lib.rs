@@ -48,7 +48,8 @@
 //!
 //! # What a call promises
 //!
-//! - It ends within its deadline with the right value or a typed [`Error`].
+//! - It ends with the right value or a typed [`Error`] by its deadline; one that runs when its time is up learns within a
+//!   tenth of it, at most two seconds, what is known of the board.
 //! - User code runs at most once, unless the task is `idempotent`: nothing is sent again without the board's own count as
 //!   proof that it did not run.
 //! - A call that is dropped or late stops the board, and the next call begins only when the board has proved that it
@@ -61,7 +62,7 @@
 //!   depends on take about half of a clean build; without it the first to see a slip is the board.
 //! - `retry`: `layers::Retry`, a policy for tower's retry layer. It brings `futures-util`.
 //! - `sim`: virtual boards in this process. In a debug build Python runs some eighty times slower there unless the
-//!   interpreter is optimised, by five lines in the workspace's `Cargo.toml`:
+//!   interpreter is optimised, by these lines in the workspace's `Cargo.toml`:
 //!
 //!   ```toml
 //!   [profile.dev.package]

@@ -10,8 +10,9 @@ const PORTS: &str = "\
 PORT is what a program gives to Device::open:
   /dev/ttyACM0, COM3   a serial port; ?baud=9600 sets its rate
   tcp://host:port      a board behind a TCP bridge
-  exec:micropython     a program that speaks the REPL on its standard input and output
+  exec:micropython -i  a program that speaks the REPL on its standard input and output
   sim:pico             a virtual board; sim:pico?latency=1ms&baud=115200 is a slow one
+  ?trust=trusted, ?trust=verified   calls travel bare, or with checks, whatever the line is
 
 Exit codes:
   0 done  1 the Python code raised  2 the command line, or a file named in it

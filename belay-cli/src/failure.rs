@@ -72,7 +72,7 @@ impl Failure {
             Self::Board(Error::Lost { .. }) => {
                 Some("look at cable and power; `belay info` says whether the board answers again")
             }
-            Self::Board(Error::TimedOut { .. }) => Some("give it more time with --timeout"),
+            Self::Board(Error::TimedOut { .. }) => Some("give it more time, with --timeout where the verb has it"),
             Self::Board(Error::Protocol { .. }) => Some(
                 "`belay trace` shows what goes over the line; on a line that loses bytes add ?trust=verified to the port",
             ),

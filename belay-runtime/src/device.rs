@@ -40,8 +40,11 @@ impl Device {
     /// |---|---|
     /// | `/dev/ttyACM0`, `COM3`, with `?baud=9600` | on a serial port |
     /// | `tcp://host:port` | behind a TCP bridge |
-    /// | `exec:micropython` | a program that speaks the REPL on its standard input and output |
+    /// | `exec:micropython -i` | a program that speaks the REPL on its standard input and output |
     /// | `sim:pico` | a virtual one in this process (feature `sim`) |
+    ///
+    /// Any of them may say with `trust=trusted` or `trust=verified` among its options whether calls travel bare or with
+    /// checks, whatever the line is: `tcp://host:port?trust=trusted`. See [`Trust`].
     ///
     /// # Errors
     /// [`Error::Open`](crate::Error::Open) says what is wrong with the port and what to do about it.

@@ -24,7 +24,7 @@ const LATER: Duration = Duration::from_millis(100);
 /// It is bound to one boot of the board: after a reset it is [`Error::Gone`]. Dropping the handle leaves the thread
 /// running, as dropping one of [`std::thread`] does: [`Session::release`](crate::Session::release) stops it then, and
 /// [`Session::close`](crate::Session::close) stops all threads.
-#[must_use = "a thread without its handle cannot be stopped"]
+#[must_use = "without its handle a thread is stopped only by `Session::release` or when the session is closed"]
 pub struct Thread {
     device: Device,
     task: &'static Task,

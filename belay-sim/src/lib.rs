@@ -2,7 +2,8 @@
 //!
 //! A [`Board`] runs MicroPython's official WebAssembly build on a thread of its own, with a heap, an input buffer and
 //! a garbage collector of a board's size, the modules that boards have (`machine`, `neopixel`, a file system, …), and the
-//! REPLs that tools speak to: friendly, raw and raw-paste. A program cannot tell it from a board but by its speed.
+//! REPLs that tools speak to: friendly, raw and raw-paste. What it is not like a board in stands
+//! [below](#what-is-not-like-a-board).
 //!
 //! # Test your board code without a board
 //!

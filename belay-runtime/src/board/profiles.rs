@@ -1,8 +1,7 @@
-//! What is known of families of boards before one of them has been asked: data, each entry with its source.
+//! How families of boards make the serial number of their own USB: data, each entry with its source.
 //!
-//! A profile is where a session begins; what the board says and what its line bears come after it. Capabilities are
-//! never taken from here. The sources are files of MicroPython and of CircuitPython, each read at the commit that
-//! stands behind it; what none of them says is what is taken for granted of a board that nobody knows.
+//! That is all that is known of a board before it has been asked; its capabilities are never taken from here. The sources
+//! are files of MicroPython and of CircuitPython, each read at the commit that stands behind it, where one does.
 
 use serde::Serialize;
 
@@ -45,70 +44,54 @@ const PROFILES: [Profile; 9] = [
         name: "RP2040, RP2350",
         platforms: &["rp2"],
         own_usb: OwnUsb::UniqueId,
-        source: "MicroPython ports/rp2/mphalport.c (048868c4): `MICROPY_HW_STDIN_BUFFER_LEN` 512; the serial number of \
-                 its USB and `machine.unique_id` (modmachine.c, 064f593c) are both pico_get_unique_board_id; \
-                 `MICROPY_HW_ENABLE_UART_REPL` is 0 unless a board sets it (mpconfigport.h, 002dfd27); \
-                 shared/tinyusb/mp_usbd_cdc.c (06ebf74c) reads no USB packet while the buffer is full",
-        ..UNKNOWN
+        source: "MicroPython ports/rp2/usbd.c (74c82398): the serial number of its USB and `machine.unique_id` \
+                 (modmachine.c, 064f593c) are both pico_get_unique_board_id",
     },
     // An ESP32 has a UART behind a bridge, its successors have a USB of their own as well; `sys.platform` is one.
     Profile {
         name: "ESP32, ESP32-S2, ESP32-S3",
         platforms: &["esp32"],
         own_usb: OwnUsb::UniqueId,
-        source: "MicroPython ports/esp32/mphalport.c (00930b21): `stdin_ringbuf_array[260]`, into which uart.c \
-                 (0315342b) puts what comes whether there is room or not; usb.c (048868c4): the serial number is \
-                 esp_efuse_mac_get_default in 8 bytes, `machine.unique_id` (modmachine.c, 01b8b643) the first 6 of \
-                 them; that of the USB Serial/JTAG controller is the same address with colons (Espressif, \
-                 esp-iot-solution, \"usb_device_const_COM\")",
-        ..UNKNOWN
+        source: "MicroPython ports/esp32/usb.c (048868c4): the serial number is esp_efuse_mac_get_default in 8 bytes, \
+                 `machine.unique_id` (modmachine.c, 01b8b643) the first 6 of them; that of the USB Serial/JTAG \
+                 controller is the same address with colons (Espressif, esp-iot-solution, \"usb_device_const_COM\")",
     },
-    Profile {
-        name: "ESP8266",
-        platforms: &["esp8266"],
-        source: "MicroPython ports/esp8266/esp_mphal.c: `stdin_ringbuf_array[256]`; uart.c (01b8b643): UART0 puts what \
-                 comes there whether there is room or not; the processor has no USB",
-        ..UNKNOWN
-    },
+    Profile { name: "ESP8266", platforms: &["esp8266"], own_usb: OwnUsb::Unproven, source: "the processor has no USB" },
     Profile {
         name: "STM32, pyboard",
         platforms: &["pyboard"],
         own_usb: OwnUsb::StBootloader,
         source: "MicroPython ports/stm32/usbd_desc.c (01b8b643), `USBD_IDX_SERIAL_STR`: six bytes of the unique id, as \
-                 the DFU bootloader makes them; mpconfigboard_common.h: `MICROPY_HW_USB_CDC_RX_DATA_SIZE` 1024; \
-                 usbd_cdc_interface.c (000c8f8e) takes no packet for which there is no room; `sys.platform`: \
-                 mpconfigport.h (01af63d3). Boards that carry an ST-Link have a UART behind it",
-        ..UNKNOWN
+                 the DFU bootloader makes them; `sys.platform`: mpconfigport.h (01af63d3). Boards that carry an \
+                 ST-Link have a UART behind it",
     },
     Profile {
         name: "nRF",
         platforms: &["nrf51", "nrf51-DK", "nrf52", "nrf52-DK", "nrf91"],
+        own_usb: OwnUsb::Unproven,
         source: "MicroPython ports/nrf/drivers/usb/usb_descriptors.c (44b549fb): the serial number is 000000000000 on \
                  all boards; mphalport.c (006684be): others have a UART; `sys.platform` is set in each \
                  boards/*/mpconfigboard.h",
-        ..UNKNOWN
     },
     Profile {
         name: "micro:bit",
         platforms: &["microbit"],
-        source: "measured under QEMU: MicroPython 1.9.2, no raw-paste, a UART that loses some of 256 bytes at once",
-        ..UNKNOWN
+        own_usb: OwnUsb::Unproven,
+        source: "its USB is that of an interface chip in front of the processor's UART (tech.microbit.org/hardware)",
     },
     Profile {
         name: "SAMD",
         platforms: &["samd"],
         own_usb: OwnUsb::UniqueId,
         source: "MicroPython ports/samd/usbd.c (048868c4): the serial number is samd_get_unique_id, and so is \
-                 `machine.unique_id` (modmachine.c, 014eb1ee); mphalport.c (014eb1ee): `MICROPY_HW_STDIN_BUFFER_LEN` 128",
-        ..UNKNOWN
+                 `machine.unique_id` (modmachine.c, 014eb1ee)",
     },
     Profile {
         name: "CircuitPython",
+        platforms: &[],
         own_usb: OwnUsb::UniqueId,
         source: "CircuitPython supervisor/shared/usb/usb_desc.c, usb_build_descriptors: the serial number is \
-                 common_hal_mcu_processor_get_uid, which `microcontroller.cpu.uid` gives, too; \
-                 ports/raspberrypi/Makefile: `CFG_TUD_CDC_RX_BUFSIZE` 256",
-        ..UNKNOWN
+                 common_hal_mcu_processor_get_uid, which `microcontroller.cpu.uid` gives, too",
     },
     UNKNOWN,
 ];

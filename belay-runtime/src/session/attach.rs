@@ -25,8 +25,8 @@ pub(super) const SLOW: Pace = Pace { bytes: 16, every: Duration::from_millis(2) 
 
 /// How long the first attempt to enter the raw REPL waits for its banner; each further one waits longer.
 pub(super) const FIRST_PATIENCE: Duration = Duration::from_millis(250);
-/// How long a board behind a line that may lose bytes takes at most to say that it was reset: the longest of all
-/// profiles' times to boot.
+/// How long a board behind a line that may lose bytes takes at most to say that it was reset: no family needs
+/// longer to boot.
 const RESET_PATIENCE: Duration = Duration::from_secs(3);
 /// How many times the patience for a resync a backlog may take.
 const LONGEST_BACKLOG: u32 = 4;
