@@ -249,8 +249,8 @@ fn the_wait_for_a_board_to_stop_is_shown() {
 
 #[test]
 fn openings_of_a_bench_are_shown() {
-    let mut session = Session::start(&["bench", "attach_warm", "--port", "sim:pico?latency=200ms"], &[]);
-    session.wait_for("the opening", |screen| shows(screen, "opening sim:pico?latency=200ms"));
+    let mut session = Session::start(&["bench", "attach_warm", "--port", "sim:pico?latency=100ms"], &[]);
+    session.wait_for("the opening", |screen| shows(screen, "opening sim:pico?latency=100ms"));
     session.wait_for("the figure", |screen| shows(screen, "measuring attach_warm") && shows(screen, "/10"));
     session.interrupt();
     let (status, screen, _) = session.end();
