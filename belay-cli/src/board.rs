@@ -1,9 +1,10 @@
 //! A board in the hands of one verb: opened with progress, printed as it prints, stopped by Ctrl-C.
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use belay::{Builder, Device, Output, Printed, Transfer};
 use serde_json::json;
+use tokio::sync::watch;
 
 use crate::{
     args::{self, LONGEST, Timeout},
@@ -190,8 +191,24 @@ async fn stopped(device: &Device, terminal: &Terminal) -> belay::Result<()> {
     }
 }
 
-/// Ctrl-C, or a polite request to end.
+/// Ctrl-C, or a polite request to end. Whoever asks later learns it, too: nobody may be listening when it comes.
 pub(crate) async fn interrupted() {
+    static ENDED: OnceLock<watch::Receiver<bool>> = OnceLock::new();
+    let ended = ENDED.get_or_init(|| {
+        let (send, receive) = watch::channel(false);
+        tokio::spawn(async move {
+            signal().await;
+            send.send_replace(true);
+        });
+        receive
+    });
+    if ended.clone().wait_for(|ended| *ended).await.is_err() {
+        // Only the runtime's end takes the listener away.
+        std::future::pending().await
+    }
+}
+
+async fn signal() {
     #[cfg(unix)]
     let ended = async {
         match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {

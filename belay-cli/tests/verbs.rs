@@ -188,13 +188,13 @@ fn a_trace_is_kept() {
 
 #[test]
 fn latency_of_a_virtual_board() {
-    let report = json(&belay(&["latency", "--port", "sim:pico?latency=1ms", "--calls", "20", "--json"]));
-    assert_eq!((&report["port"], &report["calls"]), (&"sim:pico?latency=1ms".into(), &20.into()), "{report}");
+    let report = json(&belay(&["latency", "--port", "sim:pico?latency=5ms", "--calls", "20", "--json"]));
+    assert_eq!((&report["port"], &report["calls"]), (&"sim:pico?latency=5ms".into(), &20.into()), "{report}");
     assert_eq!(report["turns"], 1, "{report}");
     let number = |name: &str| report[name].as_f64().unwrap_or_else(|| panic!("{name} is no number: {report}"));
     assert!(number("bytes_out") > 0.0 && number("bytes_in") > 0.0, "{report}");
     let times = ["ms_min", "ms_median", "ms_p99", "ms_max"].map(number);
-    assert!(times.is_sorted() && times[0] >= 2.0, "a turn takes a millisecond each way: {report}");
+    assert!(times.is_sorted() && times[0] > 8.0, "a turn takes five milliseconds each way: {report}");
     assert!(times[0] <= number("ms_mean") && number("ms_mean") <= times[3], "{report}");
 }
 
@@ -237,11 +237,12 @@ fn a_board_that_falls_silent_is_given_up() {
     let waiting = verbs.map(|(verb, last)| {
         std::thread::spawn(move || {
             let sim = Sim::start(&["pico", "--tcp", "127.0.0.1:0", "--json"]);
-            let port = falls_silent(&sim.port(), last);
+            // A trusted line, on which the text of a call can be foreseen.
+            let port = falls_silent(&sim.port(), last) + "?trust=trusted";
             let output = belay(&[verb, &["--json", "--port", &port]].concat());
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
             let code = output.status.code();
-            assert!(matches!(code, Some(3..=5)), "{verb:?}: {code:?} {text}");
+            assert!(matches!(code, Some(4 | 5)), "{verb:?}: {code:?} {text}");
             text
         })
     });
