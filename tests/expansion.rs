@@ -311,6 +311,17 @@ fn a_body_in_a_file_has_the_lines_of_that_file() {
     assert!(call.task.origin.file.ends_with("tests/ui/py/right.py"), "{}", call.task.origin.file);
 }
 
+/// What cargo reads to know when this program must be built anew.
+#[test]
+fn a_body_in_a_file_is_rebuilt_when_the_file_changes() {
+    let program = std::env::current_exe().unwrap();
+    let dependencies = std::fs::read_to_string(program.with_extension("d")).unwrap();
+    let file = std::path::Path::new("tests").join("ui").join("py").join("right.py");
+    let file = file.to_str().unwrap();
+    let mut ours = dependencies.lines().filter(|line| line.contains("expansion") && line.contains(": "));
+    assert!(ours.any(|line| line.contains(file)), "{file}: {dependencies}");
+}
+
 #[test]
 fn a_body_out_of_a_macro_has_the_lines_where_it_was_written() {
     let call = ready(from_a_macro(&Device));

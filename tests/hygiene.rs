@@ -108,6 +108,23 @@ mod bare {
     }
 }
 
+/// Methods that differ in the case of a letter only.
+mod cases {
+    #[::belay::device]
+    #[allow(non_snake_case)]
+    pub trait Registers {
+        #[::belay::task]
+        async fn read_a(&self) -> ::belay::Result<u8> {
+            "return 1"
+        }
+
+        #[::belay::task]
+        async fn read_A(&self) -> ::belay::Result<u8> {
+            "return 2"
+        }
+    }
+}
+
 /// A mock writes `async fn`, and no setup.
 struct Mock;
 
@@ -383,4 +400,21 @@ fn a_trait_may_stand_inside_of_a_function() {
 
     assert_eq!(ready(Mock.read()).unwrap(), 7);
     let _ = (all_kinds, keeps_streams);
+}
+
+#[allow(non_snake_case)]
+impl cases::Registers for Mock {
+    async fn read_a(&self) -> belay::Result<u8> {
+        Ok(1)
+    }
+
+    async fn read_A(&self) -> belay::Result<u8> {
+        Ok(2)
+    }
+}
+
+#[test]
+fn methods_may_differ_in_the_case_of_a_letter_only() {
+    use cases::Registers;
+    assert_eq!((ready(Mock.read_a()).unwrap(), ready(Mock.read_A()).unwrap()), (1, 2));
 }

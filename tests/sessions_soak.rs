@@ -1,10 +1,12 @@
 //! Sixty-four tasks and one board that is stopped, reset and unplugged all the time: every call that survives is right,
 //! none runs twice, none is lost without an error, and no deadline is missed.
 //!
-//! The board counts what runs in a file, which outlives resets. `BELAY_SOAK_CALLS` says how many calls are made.
+//! The board counts what runs in a file, which outlives resets. `BELAY_SOAK_CALLS` says how many calls are made. The resets
+//! are in the first half: they give back what a board has lost, so that its memory is compared within the second.
 
 use std::{
     collections::HashMap,
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering::Relaxed},
@@ -89,24 +91,27 @@ async fn lateness(worst: Arc<AtomicU32>) {
     }
 }
 
-async fn one(n: u32, device: &Device, bench: &Bench, random: &mut Random, tally: &Tally) -> bool {
+/// Whether the call was answered. Two in a hundred reset the board before, where `resets` says so.
+async fn one(n: u32, resets: bool, device: &Device, bench: &Bench, tally: &Tally) -> bool {
+    let mut random = Random(n.into());
     let limit = Duration::from_millis(600 + random.below(600));
     let busy = random.below(3) as u32;
-    let kind = random.below(1000);
+    let kind = if n % 500 == 250 { 0 } else { 1 + random.below(1000) };
+    let stuck = 201..=300;
     let begun = Instant::now();
     let outcome = match kind {
-        0..2 => {
+        0 => {
             bench.unplug();
             tokio::time::sleep(Duration::from_millis(random.below(40))).await;
             bench.plug_in();
             device.work(n, busy).await
         }
-        2..12 => {
+        1..=20 if resets => {
             let reset = device.session().soft_reset().await;
             assert!(reset.is_ok(), "{reset:?}");
             device.work(n, busy).await
         }
-        12..112 => {
+        101..=200 => {
             // Dropped at any moment, mostly while it waits or runs.
             let patience = Duration::from_micros(random.below(30_000));
             match timeout(patience, device.work(n, 20)).await {
@@ -117,10 +122,10 @@ async fn one(n: u32, device: &Device, bench: &Bench, random: &mut Random, tally:
                 }
             }
         }
-        112..212 => device.with_timeout(limit).work(n, 60_000).await,
+        201..=300 => device.with_timeout(limit).work(n, 60_000).await,
         _ => device.work(n, busy).await,
     };
-    if (112..212).contains(&kind) {
+    if stuck.contains(&kind) {
         let timers = Duration::from_micros(tally.timers.load(Relaxed).into());
         let allowed = limit + timers;
         let late = begun.elapsed().saturating_sub(allowed).as_secs_f64() / limit.as_secs_f64();
@@ -132,7 +137,7 @@ async fn one(n: u32, device: &Device, bench: &Bench, random: &mut Random, tally:
             tally.right.fetch_add(1, Relaxed);
             return true;
         }
-        Err(Error::TimedOut { .. }) if (112..212).contains(&kind) => tally.timed_out.fetch_add(1, Relaxed),
+        Err(Error::TimedOut { .. }) if stuck.contains(&kind) => tally.timed_out.fetch_add(1, Relaxed),
         // Only where the plug was pulled while it ran.
         Err(Error::OutcomeUnknown { reason, .. }) if reason.contains("lost") => tally.unknown.fetch_add(1, Relaxed),
         Err(error) => panic!("call {n}, kind {kind}: {error}"),
@@ -153,45 +158,52 @@ fn resident() -> u64 {
     0
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_wrong_or_done_twice() {
-    let calls =
-        std::env::var("BELAY_SOAK_CALLS").ok().map_or(CALLS, |n| n.parse().expect("BELAY_SOAK_CALLS is a number"));
-    let bench = Bench::new();
-    let device = bench.device().await.with_timeout(Duration::from_secs(60));
-    device.work(0, 0).await.unwrap();
-    let free_before = device.free().await.unwrap();
-    let (tally, next) = (Arc::new(Tally::default()), Arc::new(AtomicU32::new(1)));
-    tokio::spawn(lateness(Arc::clone(&tally.timers)));
-    let begun = Instant::now();
+/// Makes the calls `numbers` from all tasks; which of them were answered.
+async fn calls(numbers: Range<u32>, resets: bool, device: &Device, bench: &Bench, tally: &Arc<Tally>) -> Vec<u32> {
+    let next = Arc::new(AtomicU32::new(numbers.start));
     let mut tasks = JoinSet::new();
-    for seed in 0..TASKS {
-        let (device, bench, tally, next) = (device.clone(), bench.clone(), Arc::clone(&tally), Arc::clone(&next));
+    for _ in 0..TASKS {
+        let (device, bench, tally, next) = (device.clone(), bench.clone(), Arc::clone(tally), Arc::clone(&next));
         tasks.spawn(async move {
-            let mut random = Random(u64::from(seed) << 32);
             let mut right = Vec::new();
-            let mut resident_early = 0;
             loop {
                 let n = next.fetch_add(1, Relaxed);
-                if n > calls {
-                    return (right, resident_early);
+                if n >= numbers.end {
+                    return right;
                 }
-                if n == calls / 4 {
-                    resident_early = resident();
-                }
-                if one(n, &device, &bench, &mut random, &tally).await {
+                if one(n, resets, &device, &bench, &tally).await {
                     right.push(n);
                 }
             }
         });
     }
-    let done = tasks.join_all().await;
+    tasks.join_all().await.concat()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_wrong_or_done_twice() {
+    let all =
+        std::env::var("BELAY_SOAK_CALLS").ok().map_or(CALLS, |n| n.parse().expect("BELAY_SOAK_CALLS is a number"));
+    let bench = Bench::new();
+    let device = bench.device().await.with_timeout(Duration::from_secs(60));
+    device.work(0, 0).await.unwrap();
+    let tally = Arc::new(Tally::default());
+    tokio::spawn(lateness(Arc::clone(&tally.timers)));
+    let begun = Instant::now();
+    let (half, after) = (all / 2 + 1, all + 1);
+    let mut right = calls(1..half, true, &device, &bench, &tally).await;
+    // One boot of the board from here on, on which everything has happened that the other half will do to it.
+    right.extend(calls(half..half + TASKS, false, &device, &bench, &tally).await);
+    let (resets, resident_early) = (device.session().statistics().resets, resident());
+    let free_before = device.free().await.unwrap();
+    right.extend(calls(half + TASKS..after, false, &device, &bench, &tally).await);
+    let free_after = device.free().await.unwrap();
+    let (statistics, resident_late) = (device.session().statistics(), resident());
     let took = begun.elapsed();
-    let resident_early: u64 = done.iter().map(|(_, early)| early).sum();
-    let resident_late = resident();
+    assert_eq!(statistics.resets, resets, "a reset would give back what the board lost");
+    assert!(resets > 0 && statistics.reconnections > 0, "{statistics:?}");
     // The board tells what it ran.
     device.session().soft_reset().await.unwrap();
-    let free_after = device.free().await.unwrap();
     let ran = String::from_utf8(bench.board.read_file("/ran.txt").unwrap()).unwrap();
     let mut times: HashMap<u32, u32> = HashMap::new();
     for n in ran.lines() {
@@ -199,17 +211,16 @@ async fn nothing_is_lost_wrong_or_done_twice() {
     }
     let twice: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
     assert!(twice.is_empty(), "{twice:?} ran more than once");
-    let not: Vec<_> = done.iter().flat_map(|(right, _)| right).filter(|n| !times.contains_key(n)).collect();
+    let not: Vec<_> = right.iter().filter(|n| !times.contains_key(n)).collect();
     assert!(not.is_empty(), "{not:?} answered and did not run");
-    let statistics = device.session().statistics();
     println!(
-        "{calls} calls in {took:?}, {} ran: {tally:?}\n{statistics:?}\nboard: {free_before} bytes free before, \
-         {free_after} after; host: {resident_early} KB at a quarter, {resident_late} KB at the end",
+        "{all} calls in {took:?}, {} ran: {tally:?}\n{statistics:?}\nin the second half: board: {free_before} bytes free \
+         at its beginning, {free_after} at its end; host: {resident_early} KB, {resident_late} KB",
         times.len(),
     );
     assert!(tally.worst_lateness.load(Relaxed) <= 200, "a deadline was missed by more than a fifth");
-    assert!(free_after + 256 >= free_before, "the board lost memory");
+    assert!(free_after + 256 >= free_before, "the board lost memory: {free_before} bytes free, then {free_after}");
     assert!(resident_late <= resident_early + 4 * 1024, "the host lost memory");
-    let all = [&tally.right, &tally.dropped, &tally.timed_out, &tally.unknown].map(|count| count.load(Relaxed));
-    assert_eq!(all.iter().sum::<u32>(), calls, "every call came to an end");
+    let ends = [&tally.right, &tally.dropped, &tally.timed_out, &tally.unknown].map(|count| count.load(Relaxed));
+    assert_eq!(ends.iter().sum::<u32>(), all, "every call came to an end");
 }

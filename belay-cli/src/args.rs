@@ -52,6 +52,9 @@ pub(crate) enum Verb {
         code: String,
     },
     /// Print the value of a Python expression.
+    ///
+    /// As Python shows it, or with --json as JSON, where tuples and sets are arrays, a dict whose keys are not all
+    /// strings is an array of pairs, and bytes, nan, inf and integers beyond 64 bits are strings as Python shows them.
     Eval {
         #[command(flatten)]
         port: Port,

@@ -1,16 +1,19 @@
 //! A board in the hands of one verb: opened with progress, printed as it prints, stopped by Ctrl-C.
 
-use std::{path::Path, time::Duration};
+use std::{sync::OnceLock, time::Duration};
 
 use belay::{Builder, Device, Output, Printed, Transfer};
 use serde_json::json;
+use tokio::sync::watch;
 
 use crate::{
-    args::{self, LONGEST},
+    args::{self, LONGEST, Timeout},
     failure::Failure,
-    terminal::{Progress, Terminal},
+    terminal::{Progress, SOON, Terminal},
 };
 
+/// What a person is told of code that prints nothing.
+const RUNNING: &str = "running; Ctrl-C stops it";
 /// How long a board gets to show that it has stopped.
 const STOP: Duration = Duration::from_secs(5);
 /// How long closing may take: what is still to be said to the board is one byte.
@@ -26,17 +29,17 @@ impl args::Port {
         })
     }
 
-    /// Opens the board. Ctrl-C gives up.
-    pub(crate) async fn open(&self, timeout: Option<Duration>, terminal: &Terminal) -> Result<Device, Failure> {
-        self.open_with(Device::builder().call_timeout(timeout.unwrap_or(LONGEST)), terminal).await
+    /// Opens the board for calls that take no longer than calls do. Ctrl-C gives up.
+    pub(crate) async fn open(&self, terminal: &Terminal) -> Result<Device, Failure> {
+        self.open_with(Device::builder(), terminal).await
     }
 
-    /// Opens the board, and writes down every byte from the first on.
-    pub(crate) async fn open_traced(&self, file: &Path, terminal: &Terminal) -> Result<Device, Failure> {
-        self.open_with(Device::builder().call_timeout(LONGEST).trace(file), terminal).await
+    /// Opens the board for somebody's code, which may take as long as it likes unless a time is given.
+    pub(crate) async fn open_for_code(&self, timeout: Timeout, terminal: &Terminal) -> Result<Device, Failure> {
+        self.open_with(Device::builder().call_timeout(timeout.timeout.unwrap_or(LONGEST)), terminal).await
     }
 
-    async fn open_with(&self, builder: Builder, terminal: &Terminal) -> Result<Device, Failure> {
+    pub(crate) async fn open_with(&self, builder: Builder, terminal: &Terminal) -> Result<Device, Failure> {
         let spec = self.spec()?;
         let opening = builder.open(spec);
         let what = format!("opening {spec}");
@@ -53,29 +56,67 @@ pub(crate) async fn with<T>(
     terminal: &Terminal,
     work: impl Future<Output = belay::Result<T>>,
 ) -> Result<T, Failure> {
+    watch(device, terminal, work, false).await
+}
+
+/// Runs somebody's code on the board, as [`with`] does. While it prints nothing, a person is told that it runs.
+pub(crate) async fn run<T>(
+    device: &Device,
+    terminal: &Terminal,
+    work: impl Future<Output = belay::Result<T>>,
+) -> Result<T, Failure> {
+    watch(device, terminal, work, true).await
+}
+
+async fn watch<T>(
+    device: &Device,
+    terminal: &Terminal,
+    work: impl Future<Output = belay::Result<T>>,
+    mut silent: bool,
+) -> Result<T, Failure> {
+    let tells = silent;
     let mut printer = Printer { terminal, line: Vec::new(), held: false };
     let mut output = device.session().output();
     let mut transfers = device.session().progress();
     let mut sending: Option<Sending<'_>> = None;
     let outcome = {
+        let mut running = terminal.progress(RUNNING, 0);
         let mut work = std::pin::pin!(work);
         let mut stop = std::pin::pin!(interrupted());
+        let mut silence = std::pin::pin!(tokio::time::sleep(SOON));
         loop {
             tokio::select! {
                 biased;
                 () = &mut stop => break Err(Failure::Stopped(None)),
-                Some(transfer) = transfers.next() => sending = Sending::follow(sending, &transfer, terminal),
-                Some(printed) = output.next() => if let Err(failure) = printer.print(printed) { break Err(failure) },
+                Some(transfer) = transfers.next() => {
+                    running.hide();
+                    sending = Sending::follow(sending, &transfer, terminal);
+                }
+                Some(printed) = output.next() => {
+                    running.hide();
+                    if let Err(failure) = printer.print(printed) {
+                        break Err(failure);
+                    }
+                }
                 done = &mut work => break done.map_err(Failure::from),
+                () = &mut silence, if silent => {
+                    silent = false;
+                    if sending.is_none() && terminal.has_room() {
+                        running.show();
+                    }
+                    continue;
+                }
             }
+            silent = tells;
+            silence.as_mut().reset(tokio::time::Instant::now() + SOON);
         }
     };
     drop(sending);
     // The work has been dropped, and with it the call: the session has begun to stop the board.
     let outcome = match outcome {
-        Err(Failure::Stopped(_)) => Err(Failure::Stopped(Some(stopped(device).await))),
+        Err(Failure::Stopped(_)) => Err(Failure::Stopped(Some(stopped(device, terminal).await))),
         Err(Failure::Unread) => {
-            let _ = stopped(device).await;
+            let _ = stopped(device, terminal).await;
             Err(Failure::Unread)
         }
         other => other,
@@ -106,15 +147,19 @@ impl<'a> Sending<'a> {
 }
 
 /// Does something with the board that prints nothing for people. Ctrl-C stops the board.
-pub(crate) async fn quietly<T>(device: &Device, work: impl Future<Output = belay::Result<T>>) -> Result<T, Failure> {
+pub(crate) async fn quietly<T>(
+    device: &Device,
+    terminal: &Terminal,
+    work: impl Future<Output = belay::Result<T>>,
+) -> Result<T, Failure> {
     // The work is dropped before the board is asked whether it has stopped.
     let outcome = tokio::select! {
-        done = work => Some(done),
+        done = terminal.during(RUNNING, work) => Some(done),
         () = interrupted() => None,
     };
     match outcome {
         Some(done) => done.map_err(Failure::from),
-        None => Err(Failure::Stopped(Some(stopped(device).await))),
+        None => Err(Failure::Stopped(Some(stopped(device, terminal).await))),
     }
 }
 
@@ -133,8 +178,9 @@ pub(crate) async fn close(device: Device) {
 }
 
 /// Waits for proof that the board has stopped.
-async fn stopped(device: &Device) -> belay::Result<()> {
-    match tokio::time::timeout(STOP, device.session().interrupt()).await {
+async fn stopped(device: &Device, terminal: &Terminal) -> belay::Result<()> {
+    let stopping = terminal.during("stopping the board", device.session().interrupt());
+    match tokio::time::timeout(STOP, stopping).await {
         Ok(outcome) => outcome,
         Err(_) => Err(belay::Error::TimedOut {
             what: "stopping".into(),
@@ -145,8 +191,24 @@ async fn stopped(device: &Device) -> belay::Result<()> {
     }
 }
 
-/// Ctrl-C, or a polite request to end.
+/// Ctrl-C, or a polite request to end. Whoever asks later learns it, too: nobody may be listening when it comes.
 pub(crate) async fn interrupted() {
+    static ENDED: OnceLock<watch::Receiver<bool>> = OnceLock::new();
+    let ended = ENDED.get_or_init(|| {
+        let (send, receive) = watch::channel(false);
+        tokio::spawn(async move {
+            signal().await;
+            send.send_replace(true);
+        });
+        receive
+    });
+    if ended.clone().wait_for(|ended| *ended).await.is_err() {
+        // Only the runtime's end takes the listener away.
+        std::future::pending().await
+    }
+}
+
+async fn signal() {
     #[cfg(unix)]
     let ended = async {
         match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::failure::Failure;
 
 /// What is done sooner than this shows no progress.
-const SOON: Duration = Duration::from_millis(500);
+pub(crate) const SOON: Duration = Duration::from_millis(500);
 const TICK: Duration = Duration::from_millis(100);
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -34,6 +34,8 @@ pub(crate) struct Terminal {
     colours: bool,
     /// The last thing a board printed did not end its line.
     open_line: Cell<bool>,
+    /// Something that goes on is being shown: its parts are not.
+    showing: Cell<bool>,
     /// What is drawn at the bottom, and has to make way for everything else.
     bar: RefCell<Option<ProgressBar>>,
 }
@@ -43,12 +45,25 @@ impl Terminal {
         let stderr = io::stderr();
         let colours = anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never;
         let watched = stderr.is_terminal();
-        Self { json, quiet, watched, colours, open_line: Cell::new(false), bar: RefCell::new(None) }
+        Self {
+            json,
+            quiet,
+            watched,
+            colours,
+            open_line: Cell::new(false),
+            showing: Cell::new(false),
+            bar: RefCell::new(None),
+        }
     }
 
     /// Whether JSON is wanted.
     pub(crate) fn json(&self) -> bool {
         self.json
+    }
+
+    /// Whether a person looks on, and the board's last print ended its line: what is drawn now is drawn below it.
+    pub(crate) fn has_room(&self) -> bool {
+        self.watched && !self.open_line.get()
     }
 
     /// Writes a line of results. Colours in it reach terminals only.
@@ -118,15 +133,7 @@ impl Terminal {
 
     /// Waits for `work`, and shows that something is going on as soon as it takes long.
     pub(crate) async fn during<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
-        let mut work = std::pin::pin!(work);
-        let mut progress = self.progress(what, 0);
-        tokio::select! {
-            biased;
-            done = &mut work => return done,
-            () = tokio::time::sleep(SOON) => {}
-        }
-        progress.show();
-        work.await
+        self.progress(what, 0).during(work).await
     }
 
     /// Progress through `total` steps, of which 0 is an unknown number. It appears when it has gone on for long.
@@ -140,31 +147,6 @@ impl Terminal {
         let mut progress = self.progress(what, total);
         progress.bytes = true;
         progress
-    }
-
-    fn draw(&self, what: &str, total: u64, bytes: bool) {
-        // What goes on around it is being shown already.
-        if self.quiet || self.bar.borrow().is_some() {
-            return;
-        }
-        if !self.watched {
-            return self.say(format_args!("{what} …"));
-        }
-        let bar = ProgressBar::with_draw_target((total > 0).then_some(total), ProgressDrawTarget::stderr());
-        let (spinner, full) = if self.colours { (".cyan", ".cyan/dim") } else { ("", "") };
-        let template = if bytes {
-            format!("{{spinner{spinner}}} {{msg}} {{bar:30{full}}} {{bytes}}/{{total_bytes}}, {{eta}} left")
-        } else if total > 0 {
-            format!("{{spinner{spinner}}} {{msg}} {{bar:30{full}}} {{pos}}/{{len}}")
-        } else {
-            format!("{{spinner{spinner}}} {{msg}} {{elapsed}}")
-        };
-        if let Ok(style) = ProgressStyle::with_template(&template) {
-            bar.set_style(style.progress_chars("━╸─"));
-        }
-        bar.set_message(what.to_owned());
-        bar.enable_steady_tick(TICK);
-        self.bar.replace(Some(bar));
     }
 }
 
@@ -198,20 +180,65 @@ impl Progress<'_> {
         }
     }
 
-    fn show(&mut self) {
-        if !self.shown {
-            self.shown = true;
-            self.terminal.draw(&self.what, self.total, self.bytes);
+    /// Waits for a part of it, and shows it as soon as it has gone on for long.
+    pub(crate) async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            () = tokio::time::sleep(SOON.saturating_sub(self.begun.elapsed())) => {}
         }
+        self.show();
+        work.await
+    }
+
+    /// Shows it, unless what it is a part of is being shown already.
+    pub(crate) fn show(&mut self) {
+        if !self.shown && !self.terminal.showing.replace(true) {
+            self.shown = true;
+            self.draw();
+        }
+    }
+
+    /// Clears it away.
+    pub(crate) fn hide(&mut self) {
+        if std::mem::take(&mut self.shown) {
+            self.terminal.showing.set(false);
+            if let Some(bar) = self.terminal.bar.take() {
+                bar.finish_and_clear();
+            }
+        }
+    }
+
+    fn draw(&self) {
+        let Self { terminal, what, total, bytes, begun, .. } = self;
+        if terminal.quiet {
+            return;
+        }
+        if !terminal.watched {
+            return terminal.say(format_args!("{what} …"));
+        }
+        let bar = ProgressBar::with_draw_target((*total > 0).then_some(*total), ProgressDrawTarget::stderr());
+        let (spinner, full) = if terminal.colours { (".cyan", ".cyan/dim") } else { ("", "") };
+        let template = if *bytes {
+            format!("{{spinner{spinner}}} {{msg}} {{bar:30{full}}} {{bytes}}/{{total_bytes}}, {{eta}} left")
+        } else if *total > 0 {
+            format!("{{spinner{spinner}}} {{msg}} {{bar:30{full}}} {{pos}}/{{len}}")
+        } else {
+            format!("{{spinner{spinner}}} {{msg}} {{elapsed}}")
+        };
+        if let Ok(style) = ProgressStyle::with_template(&template) {
+            bar.set_style(style.progress_chars("━╸─"));
+        }
+        let bar = bar.with_elapsed(begun.elapsed());
+        bar.set_message(what.clone());
+        bar.enable_steady_tick(TICK);
+        terminal.bar.replace(Some(bar));
     }
 }
 
 impl Drop for Progress<'_> {
     fn drop(&mut self) {
-        if self.shown
-            && let Some(bar) = self.terminal.bar.take()
-        {
-            bar.finish_and_clear();
-        }
+        self.hide();
     }
 }

@@ -23,8 +23,8 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    /// JSON has no bytes, no infinities, no integers beyond 64 bits and no keys but strings: those are written as Python
-    /// does.
+    /// JSON has no bytes, no infinities and no integers beyond 64 bits: those are written as Python does. It has no keys
+    /// but strings: a dict with others is a list of pairs.
     pub(crate) fn to_json(&self) -> serde_json::Value {
         match self {
             Self::None => serde_json::Value::Null,
@@ -39,8 +39,14 @@ impl Value {
             Self::Str(text) => json!(text),
             Self::List(items) => items.iter().map(Self::to_json).collect(),
             Self::Dict(entries) => {
-                let key = |key: &Self| if let Self::Str(text) = key { text.clone() } else { key.to_string() };
-                entries.iter().map(|(k, v)| (key(k), v.to_json())).collect::<Map<_, _>>().into()
+                let named = entries.iter().map(|(key, value)| match key {
+                    Self::Str(key) => Some((key.clone(), value.to_json())),
+                    _ => None,
+                });
+                match named.collect::<Option<Map<_, _>>>() {
+                    Some(object) => object.into(),
+                    None => entries.iter().map(|(key, value)| json!([key.to_json(), value.to_json()])).collect(),
+                }
             }
         }
     }
@@ -191,7 +197,7 @@ mod tests {
             (Value::Int(1), Value::List(vec![Value::None, Value::Bool(true)])),
         ]);
         assert_eq!(dict.to_string(), "{'t': 21.5, 1: [None, True]}");
-        assert_eq!(dict.to_json().to_string(), r#"{"t":21.5,"1":[null,true]}"#);
+        assert_eq!(dict.to_json().to_string(), r#"[["t",21.5],[1,[null,true]]]"#);
         let bytes = Value::Bytes(b"a'\"\x00\xff\n".to_vec());
         assert_eq!(bytes.to_string(), r#"b'a\'"\x00\xff\n'"#);
         assert_eq!(bytes.to_json(), bytes.to_string());

@@ -65,6 +65,31 @@ fn a_bench_of_a_virtual_board_has_every_figure() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_bench_on_a_pseudo_terminal_has_every_figure() {
+    use std::{io::BufRead as _, process::Stdio};
+
+    let mut sim = Command::new(env!("CARGO_BIN_EXE_belay"));
+    let mut sim = sim.args(["sim", "pico", "--json"]).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut said = String::new();
+    std::io::BufReader::new(sim.stdout.take().expect("it is ours")).read_line(&mut said).expect("it says where it is");
+    let said: Value = serde_json::from_str(&said).expect("it is JSON");
+    let port = said["port"].as_str().expect("it names its port");
+    let output = belay(&["bench", "--port", port, "--json"]);
+    sim.kill().expect("it runs");
+    sim.wait().expect("it ends");
+    let report = json(&output);
+    assert_eq!((&report["port"], &report["reasons"]), (&port.into(), &serde_json::json!({})), "{report}");
+    for figure in FIGURES {
+        for field in ["ms_median", "ms_p99", "bytes_out", "bytes_in"] {
+            assert!(number(&report, figure, field) > 0.0, "{figure}.{field}: {report}");
+        }
+        assert!(number(&report, figure, "turns") >= 0.0, "{figure}: {report}");
+    }
+    assert_eq!(number(&report, "call", "turns"), 1.0, "{report}");
+}
+
+#[test]
 fn one_figure_alone_is_measured_alone() {
     let report = json(&belay(&["bench", "call", "--port", "sim:pico?trust=verified", "--json"]));
     assert!(number(&report, "call", "bytes_out") > 9.0, "calls on a verified line carry checks: {report}");

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The same cached call by three tools, and what the other two make of some harder ones, in one run on one virtual board on a
 # pseudo-terminal with 1 ms each way: belay bench, and belay and mpremote from PyPI. Fails if either of them is less than
-# 1.5 times as slow, or if the README says of them what is not so. Ends without a verdict, and says why, where there is no
-# Python for it.
+# 1.5 times as slow, or if the README says of them what is not so. Where there is no Python for it that is a failure in CI,
+# and elsewhere a printed line.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -10,13 +10,14 @@ work=$(mktemp -d)
 board=
 trap '[ -z "$board" ] || { kill "$board" && wait "$board"; } || true; rm -rf "$work"' EXIT
 
-skip() {
-    echo "skipped: $1"
-    exit 0
+without() {
+    echo "left out: $1"
+    [ -z "${CI:-}" ]
+    exit
 }
-python3 -m venv "$work/venv" >"$work/log" 2>&1 || skip "python3 cannot make a virtual environment: $(tail -n 1 "$work/log")"
+python3 -m venv "$work/venv" >"$work/log" 2>&1 || without "python3 cannot make a virtual environment: $(tail -n 1 "$work/log")"
 "$work/venv/bin/pip" install --quiet belay==0.30.1 mpremote==1.29.0 >"$work/log" 2>&1 ||
-    skip "pip cannot install the peers: $(tail -n 1 "$work/log")"
+    without "pip cannot install the peers: $(tail -n 1 "$work/log")"
 
 cargo build --quiet --locked -p belay-cli
 belay=${CARGO_TARGET_DIR:-target}/debug/belay

@@ -221,6 +221,44 @@ fn prints_appear_as_they_come_and_ctrl_c_stops_the_board() {
 }
 
 #[test]
+fn silent_code_shows_that_it_runs_below_its_prints() {
+    let code =
+        "import time\nprint('begun')\ntime.sleep(1.5)\nprint('so far', end='')\ntime.sleep(1)\nprint(', so good')";
+    let mut session = Session::start(&["exec", "--port", "sim:pico", code], &[]);
+    session.wait_for("that it runs", |screen| shows(screen, "begun") && shows(screen, "running; Ctrl-C stops it"));
+    session.wait_for("prints alone", |screen| shows(screen, "so far") && !shows(screen, "running"));
+    let before = session.seen.len();
+    let (status, screen, seen) = session.end();
+    assert!(status.success());
+    assert_eq!(screen.contents().trim_end(), "begun\nso far, so good");
+    // A line that has not ended has no room below it.
+    assert!(!String::from_utf8_lossy(&seen[before..]).contains("running"), "{}", seen[before..].escape_ascii());
+}
+
+#[test]
+fn the_wait_for_a_board_to_stop_is_shown() {
+    let code = "import micropython\nmicropython.kbd_intr(-1)\nprint('deaf')\nwhile True: pass";
+    let mut session = Session::start(&["exec", "--port", "sim:pico", code], &[]);
+    session.wait_for("the loop", |screen| shows(screen, "deaf"));
+    session.interrupt();
+    session.wait_for("what is waited for", |screen| shows(screen, "stopping the board"));
+    let (status, screen, _) = session.end();
+    assert_eq!(status.code(), Some(130), "{}", screen.contents());
+    assert!(shows(&screen, "may still run") && !shows(&screen, "stopping the board"), "{}", screen.contents());
+}
+
+#[test]
+fn openings_of_a_bench_are_shown() {
+    let mut session = Session::start(&["bench", "attach_warm", "--port", "sim:pico?latency=100ms"], &[]);
+    session.wait_for("the opening", |screen| shows(screen, "opening sim:pico?latency=100ms"));
+    session.wait_for("the figure", |screen| shows(screen, "measuring attach_warm") && shows(screen, "/10"));
+    session.interrupt();
+    let (status, screen, _) = session.end();
+    assert_eq!(status.code(), Some(130), "{}", screen.contents());
+    assert!(!shows(&screen, "opening") && !shows(&screen, "measuring"), "{}", screen.contents());
+}
+
+#[test]
 fn a_board_on_its_own_stops_too() {
     // The board lives on after the command: the next one finds it idle, with what the first one counted.
     let folder = Folder::new("board");

@@ -55,11 +55,6 @@ def promise(function):
     return "value" if value else "any"
 
 
-def special(function):
-    """Whether the names in it are an assembler's."""
-    return any("asm" in ast.unparse(decorator) for decorator in function.decorator_list)
-
-
 def body(text, function):
     first = function.body[0]
     start = min([first.lineno] + [decorator.lineno for decorator in getattr(first, "decorator_list", [])])
@@ -85,8 +80,6 @@ def cut(sources, functions, index):
                 while waiting:
                     for node in ast.iter_child_nodes(waiting.pop()):
                         if isinstance(node, ast.FunctionDef):
-                            if special(node):
-                                continue
                             every = node.args.posonlyargs + node.args.args + node.args.kwonlyargs
                             every += [a for a in (node.args.vararg, node.args.kwarg) if a]
                             params = ",".join(a.arg for a in every)

@@ -8,7 +8,7 @@ use quote::ToTokens;
 use syn::{Item, LitStr};
 
 /// The string literals of an expansion that stand after `source:`.
-fn sources(tokens: TokenStream, found: &mut Vec<String>) {
+pub(crate) fn sources(tokens: TokenStream, found: &mut Vec<String>) {
     let mut after_source = false;
     for token in tokens {
         match token {

@@ -18,6 +18,8 @@ mod problem;
 mod python;
 #[cfg(test)]
 mod snapshots;
+#[cfg(test)]
+mod timing;
 
 use proc_macro2::TokenStream;
 
@@ -136,7 +138,7 @@ pub fn device(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> p
 /// With the feature `syntax`, which is on by default, the body is parsed when the program is compiled. Then these are
 /// errors, with the line in your file:
 ///
-/// - what is no Python, and what is Python but not MicroPython;
+/// - what is no Python, and what is Python but not MicroPython, where `# noqa` on the line silences it;
 /// - a name that is defined nowhere: not in the body, in a setup, by a `global` of any body of the trait, or by Python
 ///   itself. Nothing is said where a star import or `exec` makes it unsure, and `# noqa` on the line silences it;
 /// - a task that promises a value and never returns one (`return None` says that it is meant);

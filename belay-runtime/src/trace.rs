@@ -1,13 +1,19 @@
-//! Traces: every byte of a session, and what the session asked of the REPL machine, as a file that a test replays.
+//! Traces: every byte of a session, what the session asked of the REPL machine, and what the machine took the bytes for,
+//! as a file that a test replays.
 //!
 //! One line each: microseconds since the beginning, what it is, and what belongs to it, escaped as in a Rust byte string.
 //!
 //! ```text
 //! 1042 > \x03\x01
+//! 1042 sent Control 2
 //! 2210 < \r\nraw\x20REPL;\x20CTRL-B\x20to\x20exit\r\n>
+//! 2211 took Output 2
+//! 2211 took Banner 27
 //! ```
 //!
-//! `>` is what was written to the line and `<` what came; the other words are the machine's inputs.
+//! `>` is what was written to the line and `<` what came. `sent` and `took` say what the next so many bytes of either
+//! are, in order: every byte belongs to one such span, and one that came in pieces is told when its last piece has come.
+//! The words are the names of `Meaning` in `repl/notes`. The other words are the machine's inputs.
 
 use std::{
     fs::File,
@@ -17,7 +23,7 @@ use std::{
     time::Instant,
 };
 
-use crate::repl::{Expect, Input, Lane};
+use crate::repl::{Expect, Input, Lane, Span};
 
 /// A trace that is being written.
 #[derive(Debug)]
@@ -32,12 +38,17 @@ impl Trace {
         Ok(Self { begun: Instant::now(), file: Mutex::new(Some(File::create(path)?)) })
     }
 
-    pub(crate) fn wrote(&self, bytes: &[u8]) {
+    pub(crate) fn wrote(&self, bytes: &[u8], spans: &[Span]) {
         self.line(&format!("> {}", escaped(bytes)));
+        spans.iter().for_each(|span| self.line(&format!("sent {:?} {}", span.meaning, span.bytes)));
     }
 
     pub(crate) fn came(&self, bytes: &[u8]) {
         self.line(&format!("< {}", escaped(bytes)));
+    }
+
+    pub(crate) fn took(&self, spans: &[Span]) {
+        spans.iter().for_each(|span| self.line(&format!("took {:?} {}", span.meaning, span.bytes)));
     }
 
     pub(crate) fn input(&self, input: &Input) {
@@ -78,7 +89,9 @@ fn escaped(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 pub(crate) mod replay {
-    use super::{Expect, Input, Lane};
+    use std::collections::VecDeque;
+
+    use super::{Expect, Input, Lane, Span};
     use crate::{
         codec::msgpack,
         repl::{Event, Form, Repl, Request, Way},
@@ -89,6 +102,8 @@ pub(crate) mod replay {
         Input(Input),
         Wrote(Vec<u8>),
         Came(Vec<u8>),
+        /// What a span of bytes was, and how many they were.
+        Was(String, usize),
     }
 
     /// Reads a trace.
@@ -96,25 +111,40 @@ pub(crate) mod replay {
         text.lines().map(|line| record(line).unwrap_or_else(|| panic!("no line of a trace: {line}"))).collect()
     }
 
-    /// Runs a trace through a new machine, which must write what was written. Gives back all events.
+    /// Runs a trace through a new machine, which must write what was written and take bytes for what they were taken for.
+    /// Gives back all events.
     pub(crate) fn replay(records: &[Record]) -> Vec<Event> {
         let mut repl = Repl::new(64, msgpack::Limits::default());
-        let mut events = Vec::new();
+        repl.keep_notes();
+        let (mut events, mut spans) = (Vec::new(), VecDeque::new());
         for record in records {
             match record {
                 Record::Input(Input::Buffer(bytes)) => repl.set_buffer(*bytes),
                 Record::Input(Input::Sync) => repl.sync(),
                 Record::Input(Input::Control(bytes)) => repl.control(bytes),
                 Record::Input(Input::Submit(request)) => repl.submit(request.clone()),
-                Record::Came(bytes) => repl.receive(bytes),
+                Record::Came(bytes) => {
+                    repl.receive(bytes);
+                    spans.extend(repl.take_spans());
+                }
                 Record::Wrote(bytes) => {
                     let out = repl.outgoing();
                     assert!(out.starts_with(bytes), "{} is not {}", out.escape_ascii(), bytes.escape_ascii());
-                    out.drain(..bytes.len());
+                    spans.extend(repl.wrote(bytes.len()).1);
+                }
+                Record::Was(meaning, bytes) => {
+                    // The line may have ended in the middle of something.
+                    if spans.is_empty() {
+                        repl.hang_up();
+                        spans.extend(repl.take_spans());
+                    }
+                    let span = spans.pop_front().map(|span: Span| (format!("{:?}", span.meaning), span.bytes));
+                    assert_eq!(span, Some((meaning.clone(), *bytes)));
                 }
             }
             events.extend(std::iter::from_fn(|| repl.next_event()));
         }
+        assert!(spans.is_empty(), "the trace does not have {spans:?}");
         events
     }
 
@@ -123,6 +153,7 @@ pub(crate) mod replay {
         Some(match words[..] {
             [_, ">", bytes] => Record::Wrote(unescaped(bytes)?),
             [_, "<", bytes] => Record::Came(unescaped(bytes)?),
+            [_, "sent" | "took", meaning, bytes] => Record::Was(meaning.to_owned(), bytes.parse().ok()?),
             [_, "sync"] => Record::Input(Input::Sync),
             [_, "buffer", bytes] => Record::Input(Input::Buffer(bytes.parse().ok()?)),
             [_, "control", bytes] => Record::Input(Input::Control(unescaped(bytes)?)),

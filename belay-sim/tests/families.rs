@@ -89,6 +89,16 @@ async fn an_esp32_feels_touches_and_sees_networks() {
 }
 
 #[tokio::test]
+async fn stand_ins_say_what_they_are() {
+    let mut pico = bench("pico").await;
+    for (module, what) in [("neopixel", "no lights"), ("network", "no radio")] {
+        let first = pico.output(&format!("with open('/lib/{module}.py') as f: print(f.readline())")).await;
+        let says = first.starts_with("\"\"\"A virtual board has ") && first.contains(what);
+        assert!(says, "{module}: {first}");
+    }
+}
+
+#[tokio::test]
 async fn a_pyboard_has_an_accelerometer_leds_and_servos() {
     let mut pyboard = bench("pyboard").await;
     let accel = "import pyb\na = pyb.Accel()\nprint(a.x(), a.y(), a.z(), a.filtered_xyz())";

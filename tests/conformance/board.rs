@@ -308,3 +308,28 @@ pub(crate) trait Forms {
         "#
     }
 }
+
+/// Machine code of the board's own compiler.
+#[belay::device]
+pub(crate) trait Native {
+    #[belay::task]
+    async fn sums(&self, data: &serde_bytes::Bytes, factor: u8) -> Result<(u32, u32)> {
+        r#"
+        @micropython.native
+        def native(numbers):
+            total = 0
+            for n in numbers:
+                total += n * factor
+            return total
+
+        @micropython.viper
+        def viper(numbers: ptr8, count: int) -> int:
+            total = 0
+            for i in range(count):
+                total += numbers[i]
+            return total
+
+        return native(data), viper(data, len(data))
+        "#
+    }
+}

@@ -7,9 +7,9 @@ use std::{
 };
 
 use belay::{Capabilities, Device, Error, Holding, HoldingKind};
-use serde_bytes::ByteBuf;
+use serde_bytes::{ByteBuf, Bytes};
 
-use crate::board::{Forms, Other, Reading, Suite, sees_runs};
+use crate::board::{Forms, Native, Other, Reading, Suite, sees_runs};
 
 /// Something under way.
 type Running<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -71,6 +71,7 @@ cases! {
     a_teardown_runs_when_it_is_called;
     objects_stay_on_the_board_until_they_are_dropped unless |f| cramped(f, 4);
     what_is_held_is_listed_and_released unless |f| cramped(f, 8);
+    native_code_runs_or_is_named unless slow;
     threads_run_beside_calls unless without_threads;
     a_thread_without_a_handle_is_listed_and_released unless without_threads;
     a_cached_call_is_one_turn;
@@ -472,6 +473,26 @@ async fn a_thread_without_a_handle_is_listed_and_released(d: Device) -> Outcome 
     }
     while d.how_it_closed().await.map_err(|e| e.to_string())? != "finally" {}
     that("nothing is listed any more", handles(&d).is_empty())
+}
+
+async fn native_code_runs_or_is_named(d: Device) -> Outcome {
+    // Asked without a macro: some boards have no compiler to machine code.
+    let asked = d.session().exec("@micropython.native\ndef f():\n pass\n@micropython.viper\ndef f():\n pass").await;
+    let sums = d.sums(Bytes::new(&[1, 2, 250]), 3).await;
+    if asked.is_ok() {
+        return same("sums", sums, (759, 253));
+    }
+    match (sums, d.fail("plain").await) {
+        (Err(Error::Exception { task, exception }), Err(Error::Exception { exception: plain, .. })) => {
+            let named = exception.kind() == "SyntaxError" && exception.message().contains("decorator");
+            that(&format!("{exception} names the decorator, in sums and not in {task}"), named && task == "sums")?;
+            let line = exception.frames().iter().rev().find_map(|frame| frame.source);
+            let there = line.is_some_and(|line| line.text.contains("@micropython.native"));
+            // Boards with little heap tell no lines, of nothing.
+            that(&format!("{exception} points at its line"), there || plain.frames().is_empty())
+        }
+        other => Err(format!("{asked:?}, but {other:?}")),
+    }
 }
 
 async fn threads_run_beside_calls(d: Device) -> Outcome {

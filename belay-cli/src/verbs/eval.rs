@@ -10,14 +10,9 @@ use crate::{
     value::Value,
 };
 
-pub(crate) async fn run(
-    port: &Port,
-    Timeout { timeout }: Timeout,
-    expression: &str,
-    terminal: &Terminal,
-) -> Result<(), Failure> {
-    let device = port.open(timeout, terminal).await?;
-    let outcome = board::with(&device, terminal, device.session().eval::<Value>(expression)).await;
+pub(crate) async fn run(port: &Port, timeout: Timeout, expression: &str, terminal: &Terminal) -> Result<(), Failure> {
+    let device = port.open_for_code(timeout, terminal).await?;
+    let outcome = board::run(&device, terminal, device.session().eval::<Value>(expression)).await;
     board::close(device).await;
     let value = outcome?;
     if terminal.json() { terminal.object(&json!({ "value": value.to_json() })) } else { terminal.line(value) }

@@ -25,12 +25,12 @@ pub(crate) async fn run_file(port: &Port, timeout: Timeout, file: &Path, termina
 
 async fn run(
     port: &Port,
-    Timeout { timeout }: Timeout,
+    timeout: Timeout,
     terminal: &Terminal,
     work: impl AsyncFnOnce(&Device) -> belay::Result<()>,
 ) -> Result<(), Failure> {
-    let device = port.open(timeout, terminal).await?;
-    let outcome = board::with(&device, terminal, work(&device)).await;
+    let device = port.open_for_code(timeout, terminal).await?;
+    let outcome = board::run(&device, terminal, work(&device)).await;
     board::close(device).await;
     outcome?;
     if terminal.json() { terminal.object(&json!({ "done": true })) } else { Ok(()) }

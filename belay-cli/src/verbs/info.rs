@@ -12,12 +12,13 @@ use crate::{
 };
 
 pub(crate) async fn run(port: &Port, terminal: &Terminal) -> Result<(), Failure> {
-    let device = port.open(None, terminal).await?;
+    let device = port.open(terminal).await?;
     let spec = port.spec()?;
     // What it takes to get hold of the board, before anything else is asked of it.
     let traffic = device.session().traffic();
     // A call that does nothing stands for all: without one no turn has been timed.
-    let asked = board::with(&device, terminal, device.session().exec("pass")).await;
+    let asking = terminal.during("asking the board", device.session().exec("pass"));
+    let asked = board::with(&device, terminal, asking).await;
     let board = device.session().capabilities();
     board::close(device).await;
     asked?;

@@ -27,7 +27,7 @@ trait Idle {
 }
 
 pub(crate) async fn run(port: &Port, calls: u32, terminal: &Terminal) -> std::result::Result<(), Failure> {
-    let device = port.open(None, terminal).await?;
+    let device = port.open(terminal).await?;
     let outcome = board::with(&device, terminal, measure(&device, calls, terminal)).await;
     let board = board::name(&device);
     board::close(device).await;
@@ -62,10 +62,10 @@ pub(crate) async fn run(port: &Port, calls: u32, terminal: &Terminal) -> std::re
 }
 
 async fn measure(device: &Device, calls: u32, terminal: &Terminal) -> Result<Samples> {
-    // The first call brings the task to the board.
-    device.idle().await?;
     let mut samples = Samples::default();
     let mut progress = terminal.progress("calling", calls.into());
+    // The first call brings the task to the board.
+    progress.during(device.idle()).await?;
     for call in 0..calls {
         let (before, begun) = (device.session().traffic(), Instant::now());
         device.idle().await?;

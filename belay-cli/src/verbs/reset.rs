@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::{args::Port, board, failure::Failure, terminal::Terminal};
 
 pub(crate) async fn run(port: &Port, hard: bool, terminal: &Terminal) -> Result<(), Failure> {
-    let device = port.open(None, terminal).await?;
+    let device = port.open(terminal).await?;
     let session = device.session();
     let reset = async { if hard { session.hard_reset().await } else { session.soft_reset().await } };
     let outcome = board::with(&device, terminal, terminal.during("resetting", reset)).await;

@@ -37,7 +37,7 @@ async fn serve_pty(family: &str, link: Option<PathBuf>, line: sim::Line, termina
         Some(path) => Some(Link::new(path, pty.path())?),
         None => None,
     };
-    let path = link.as_ref().map_or(pty.path(), |link| &link.0);
+    let path = link.as_ref().map_or(pty.path(), |link| &link.path);
     announce(family, &path.display().to_string(), terminal)?;
     interrupted().await;
     Ok(())
@@ -56,24 +56,44 @@ fn announce(family: &str, port: &str, terminal: &Terminal) -> Result<(), Failure
 }
 
 /// A symbolic link that is gone with this value.
-struct Link(PathBuf);
+struct Link {
+    path: PathBuf,
+    target: PathBuf,
+}
 
 #[cfg(unix)]
 impl Link {
     fn new(path: PathBuf, target: &Path) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::system(format!("cannot make the link {}", path.display()), error);
-        // One that a killed predecessor has left is replaced, a file never.
-        if path.is_symlink() {
+        if path.symlink_metadata().is_ok() {
+            if !left_behind(&path) {
+                let path = path.display();
+                return Err(Failure::Usage(format!(
+                    "cannot make the link {path}: something else is there. Remove it, or give --pty another path"
+                )));
+            }
             std::fs::remove_file(&path).map_err(failed)?;
         }
         std::os::unix::fs::symlink(target, &path).map_err(failed)?;
-        Ok(Self(path))
+        Ok(Self { path, target: target.to_owned() })
     }
+}
+
+/// Whether this is a link that a killed predecessor may have left: it leads nowhere, or to a pseudo-terminal, which may be
+/// somebody else's by now.
+#[cfg(unix)]
+fn left_behind(path: &Path) -> bool {
+    let Ok(target) = std::fs::read_link(path) else { return false };
+    let terminal = ["/dev/pts/", "/dev/ttys"].iter().any(|kind| target.to_string_lossy().starts_with(kind));
+    terminal || matches!(path.try_exists(), Ok(false))
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
-        // Whoever removed it first has done this work.
-        let _ = std::fs::remove_file(&self.0);
+        // Another board may have taken the path over.
+        if std::fs::read_link(&self.path).is_ok_and(|target| target == self.target) {
+            // Whoever removed it first has done this work.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }

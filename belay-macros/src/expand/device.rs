@@ -144,6 +144,7 @@ fn for_implementation(attr: &Attribute) -> Option<TokenStream> {
     Some(quote!(#[allow(#lints)]))
 }
 
+/// Two methods may differ in the case of a letter only, so it is kept.
 fn static_name(function: &Function) -> Ident {
-    format_ident!("__BELAY_TASK_{}", python_ident(&function.sig.ident).to_uppercase())
+    format_ident!("__BELAY_TASK_{}", python_ident(&function.sig.ident))
 }

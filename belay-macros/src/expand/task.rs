@@ -184,6 +184,7 @@ pub(crate) fn task_static(krate: &Path, function: &Function, task: &Ident, scope
     Some(quote! {
         #include
         #(#cfgs)*
+        #[allow(non_upper_case_globals)]
         static #task: #krate::__private::Task = #krate::__private::Task {
             name: #name,
             kind: #krate::__private::Kind::#kind,

@@ -248,6 +248,13 @@ fn keep_wanted(module: &Module, mut slips: Vec<Slip>) -> Vec<Slip> {
 }
 
 impl Module {
+    /// Leaves out what the user silenced of what depends on the board; what is no Python at all stays.
+    pub(crate) fn silence(&mut self) {
+        let mut slips = std::mem::take(&mut self.slips);
+        slips.retain(|slip| !(slip.what.depends_on_the_board() && self.is_silenced(&slip.range)));
+        self.slips = slips;
+    }
+
     fn is_silenced(&self, range: &Range<usize>) -> bool {
         self.silenced.iter().any(|line| line.start <= range.start && range.start < line.end)
     }

@@ -160,8 +160,13 @@ fn compile(functions: &mut [&mut Function], alone: bool, problems: &Problems) {
 #[cfg(feature = "syntax")]
 fn parse(function: &Function, read: &Read, problems: &Problems) -> Option<syntax::Module> {
     let slips = match syntax::parse(&read.draft.text()) {
-        Ok(module) if module.slips.is_empty() => return Some(module),
-        Ok(module) => module.slips,
+        Ok(mut module) => {
+            module.silence();
+            if module.slips.is_empty() {
+                return Some(module);
+            }
+            module.slips
+        }
         Err(slip) => vec![slip],
     };
     report(function, read.source.file.as_deref(), &read.draft, &slips, problems);

@@ -25,6 +25,14 @@ pub(crate) enum What {
         what: &'static str,
         instead: &'static str,
     },
+    /// MicroPython has it since a version that not every board runs, or not in every build.
+    Later {
+        since: &'static str,
+        what: &'static str,
+        instead: &'static str,
+    },
+    /// MicroPython finds another end of an expression in an f-string.
+    FStringEnd,
     OutsideFunction(&'static str),
     OutsideAsync(&'static str),
     OutsideLoop(&'static str),
@@ -59,6 +67,11 @@ pub(crate) enum Hint {
 }
 
 impl What {
+    /// Whether it is MicroPython's doing and not Python's: then a board of another version may know better.
+    pub(crate) fn depends_on_the_board(&self) -> bool {
+        matches!(self, Self::NotMicroPython { .. } | Self::Later { .. } | Self::FStringEnd)
+    }
+
     /// Whether the place to show is this parameter, or without one the name of the task, and not the body.
     pub(crate) fn is_about(&self, parameter: Option<&Ident>) -> bool {
         match (self, parameter) {
@@ -77,7 +90,18 @@ impl fmt::Display for What {
                 let first = chars.next().map(|c| c.to_ascii_lowercase());
                 write!(f, "{}{}", first.unwrap_or_default(), chars.as_str())
             }
-            Self::NotMicroPython { what, instead } => write!(f, "MicroPython has no {what}; {instead}"),
+            Self::NotMicroPython { what, instead } => {
+                write!(f, "MicroPython has no {what}; {instead} (`# noqa` on this line if this board has)")
+            }
+            Self::Later { since, what, instead } => write!(
+                f,
+                "MicroPython has no {what} before {since}; {instead} (`# noqa` on this line if this board has)"
+            ),
+            Self::FStringEnd => f.write_str(
+                "MicroPython does not read this expression to its end: in an f-string `:`, `}` and brackets count for it \
+                 even inside of strings and parentheses; give the value a name first (`# noqa` on this line if this \
+                 board reads it)",
+            ),
             Self::OutsideFunction(what) => {
                 write!(f, "`{what}` outside of a function; the body of a setup is the text of a module")
             }

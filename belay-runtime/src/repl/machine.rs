@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::{
     frame::{Form, Reading},
+    notes::{Meaning, Notes, Span},
     understand::{banner_overlap, find, find_banner, overlap},
 };
 use crate::codec::msgpack::Limits;
@@ -143,8 +144,8 @@ pub(crate) struct Repl {
     /// The last bytes that came while nothing was in flight.
     pub(super) idle_tail: Vec<u8>,
     outgoing: Vec<u8>,
-    /// What was asked and has not been taken into a trace; `None` without one.
-    inputs: Option<Vec<Input>>,
+    /// What a trace has not taken yet; `None` without one.
+    notes: Option<Notes>,
     /// What is to be written begins something new, rather than going on with what credit allows.
     asks: bool,
     pub(super) events: VecDeque<Event>,
@@ -175,7 +176,7 @@ impl Repl {
             reading: None,
             idle_tail: Vec::new(),
             outgoing: Vec::new(),
-            inputs: None,
+            notes: None,
             asks: false,
             events: VecDeque::new(),
             syncing: false,
@@ -184,20 +185,43 @@ impl Repl {
         }
     }
 
-    /// Keeps what is asked of it for a trace.
-    pub(crate) fn keep_inputs(&mut self) {
-        self.inputs = Some(Vec::new());
+    /// Keeps for a trace what is asked of it, and what it takes bytes for.
+    pub(crate) fn keep_notes(&mut self) {
+        self.notes = Some(Notes::default());
     }
 
     /// What has been asked since this was asked last.
     pub(crate) fn take_inputs(&mut self) -> Vec<Input> {
-        self.inputs.as_mut().map(std::mem::take).unwrap_or_default()
+        self.notes.as_mut().map(|notes| std::mem::take(&mut notes.inputs)).unwrap_or_default()
+    }
+
+    /// What bytes have been taken for since this was asked last.
+    pub(crate) fn take_spans(&mut self) -> Vec<Span> {
+        self.notes.as_mut().map(|notes| std::mem::take(&mut notes.took)).unwrap_or_default()
     }
 
     fn note(&mut self, input: impl FnOnce() -> Input) {
-        if let Some(inputs) = &mut self.inputs {
-            inputs.push(input());
+        if let Some(notes) = &mut self.notes {
+            notes.inputs.push(input());
         }
+    }
+
+    fn take_for(&mut self, meaning: Meaning, bytes: usize) {
+        if let Some(notes) = &mut self.notes {
+            notes.take(meaning, bytes);
+        }
+    }
+
+    fn queued_as(&mut self, meaning: Meaning, bytes: usize) {
+        if let Some(notes) = &mut self.notes {
+            notes.queue(meaning, bytes);
+        }
+    }
+
+    /// Takes the first `n` received bytes away, whose meaning is known now.
+    pub(super) fn take(&mut self, n: usize, meaning: Meaning) -> std::vec::Drain<'_, u8> {
+        self.take_for(meaning, n);
+        self.received.drain(..n)
     }
 
     pub(crate) fn set_buffer(&mut self, bytes: usize) {
@@ -248,6 +272,12 @@ impl Repl {
         &mut self.outgoing
     }
 
+    /// The first `n` bytes to write have been written; for a trace, what they are.
+    pub(crate) fn wrote(&mut self, n: usize) -> (Vec<u8>, Vec<Span>) {
+        let spans = self.notes.as_mut().map(|notes| notes.wrote(n)).unwrap_or_default();
+        (self.outgoing.drain(..n).collect(), spans)
+    }
+
     /// Whether what is written next begins something that the board has to answer.
     pub(crate) fn take_asks(&mut self) -> bool {
         std::mem::take(&mut self.asks)
@@ -261,6 +291,7 @@ impl Repl {
     pub(crate) fn control(&mut self, bytes: &[u8]) {
         self.note(|| Input::Control(bytes.to_vec()));
         self.asks = true;
+        self.queued_as(Meaning::Control, bytes.len());
         self.outgoing.extend_from_slice(bytes);
     }
 
@@ -269,6 +300,9 @@ impl Repl {
         self.note(|| Input::Sync);
         self.syncing = true;
         self.outgoing.clear();
+        if let Some(notes) = &mut self.notes {
+            notes.unqueue();
+        }
         // An interrupt ends a paste; credit that still comes must not send any more of it.
         for flight in &mut self.flights {
             if matches!(flight.phase, Phase::Handshake(_) | Phase::Pasting(_) | Phase::Pasted) {
@@ -285,17 +319,20 @@ impl Repl {
         let begins = code[..code.len().min(3)].to_vec();
         let (phase, unread) = match lane {
             Lane::Plain => {
+                self.queued_as(Meaning::Code, code.len());
+                self.queued_as(Meaning::End, 1);
                 self.outgoing.extend_from_slice(&code);
                 self.outgoing.push(END);
                 (Phase::Sent, code.len() + 1)
             }
             Lane::RawPaste { window } => {
+                self.queued_as(Meaning::AskRawPaste, ASK_RAW_PASTE.len());
                 self.outgoing.extend_from_slice(ASK_RAW_PASTE);
                 let mut paste = Paste { code, sent: 0, ended: false, window: 0, credit: 0 };
                 if let Some(window) = window {
                     // The handshake, too, lies in the board's buffer of two windows until it is read.
                     let room = (2 * window).min(self.buffer).saturating_sub(ASK_RAW_PASTE.len() + FOR_CTRL_C);
-                    paste.send(room, &mut self.outgoing);
+                    paste.send(room, &mut self.outgoing, self.notes.as_mut());
                 }
                 (Phase::Handshake(paste), 0)
             }
@@ -309,6 +346,8 @@ impl Repl {
     pub(crate) fn hang_up(&mut self) {
         let rest = std::mem::take(&mut self.received);
         let printed = self.printed_part(&rest).to_vec();
+        self.take_for(Meaning::Output, printed.len());
+        self.take_for(Meaning::Cut, rest.len() - printed.len());
         self.print(&printed);
     }
 
@@ -372,12 +411,14 @@ impl Repl {
         if self.syncing {
             // An end that nothing proved is the REPL's own words, not the program's.
             let ended = self.received.first() == Some(&END) && find(&self.received, b"\x04>").is_some();
-            let open_end = std::mem::take(&mut self.received);
-            if !ended {
-                self.print(&open_end);
+            if ended {
+                self.take(self.received.len(), Meaning::Ended);
+            } else {
+                self.print_received(self.received.len());
             }
             self.flights.clear();
             self.syncing = false;
+            self.take_for(Meaning::Banner, len);
             after.drain(..len);
             self.events.push_back(Event::Banner);
         } else {
@@ -400,7 +441,7 @@ impl Repl {
             echoed |= flight.echoed && !flight.begins.is_empty();
             if let Some((payload, consumed)) = self.doubtful_answer(&flight) {
                 self.events.push_back(Event::Doubtful { id: flight.id, payload, between: Vec::new() });
-                self.received.drain(..consumed);
+                self.take(consumed, Meaning::Doubtful);
             }
             let error = match self.received.first() {
                 Some(&END) => find(&self.received[1..], b"\x04>").map(|at| at + 1),
@@ -410,9 +451,9 @@ impl Repl {
                 (Phase::Answered, _) => Event::Done { id: flight.id },
                 (_, Some(end)) => {
                     let error = self.received[1..end].to_vec();
-                    self.received.drain(..end + 2);
+                    self.take(end + 2, Meaning::Ended);
                     if self.received.starts_with(b"OK") {
-                        self.received.drain(..2);
+                        self.take(2, Meaning::Ok);
                     }
                     Event::Ended { id: flight.id, error }
                 }
@@ -422,6 +463,7 @@ impl Repl {
             self.events.push_back(event);
         }
         self.print_received(self.received.len());
+        self.take_for(Meaning::Ok, ok);
         if let Some(head) = self.flights.front_mut() {
             head.phase = Phase::Running;
             head.unread = 0;
@@ -450,7 +492,7 @@ impl Repl {
             return;
         }
         self.forget();
-        let bytes: Vec<u8> = self.received.drain(..n).collect();
+        let bytes: Vec<u8> = self.take(n, Meaning::Output).collect();
         self.print(&bytes);
     }
 
@@ -497,14 +539,14 @@ impl Repl {
                 (true, None) => return false,
                 (false, _) => unknown.map_or(0, |(_, len)| len),
             };
-            self.received.drain(..answer);
+            self.take(answer, Meaning::NoRawPaste);
             if let Some(flight) = self.flights.pop_front() {
                 self.events.push_back(Event::RawPaste { id: flight.id, window: None });
             }
             return true;
         }
         let Some(&[low, high]) = self.received.get(2..4) else { return false };
-        self.received.drain(..4);
+        self.take(4, Meaning::Window);
         let window = usize::from(u16::from_le_bytes([low, high]));
         let Some(head) = self.flights.front_mut() else { return false };
         let id = head.id;
@@ -528,7 +570,7 @@ impl Repl {
         let spare = if paste.window < 8 { 0 } else { FOR_CTRL_C };
         let room = usize::try_from(paste.credit).unwrap_or(0).saturating_sub(spare);
         let before = paste.sent;
-        paste.send(room, &mut self.outgoing);
+        paste.send(room, &mut self.outgoing, self.notes.as_mut());
         if paste.sent > before {
             let progress = Event::Progress { id: head.id, sent: paste.sent, total: paste.code.len() };
             self.events.push_back(progress);
@@ -539,35 +581,50 @@ impl Repl {
     }
 
     fn step_pasting(&mut self) -> bool {
-        let byte = self.received.remove(0);
         let Some(head) = self.flights.front_mut() else { return false };
-        match (byte, &mut head.phase) {
-            (0x01, Phase::Pasting(paste)) => {
-                paste.credit += paste.window.cast_signed();
-                self.pump();
+        match (self.received.first(), &mut head.phase) {
+            (Some(0x01), phase) => {
+                let pasting = if let Phase::Pasting(paste) = phase {
+                    paste.credit += paste.window.cast_signed();
+                    true
+                } else {
+                    false
+                };
+                self.take(1, Meaning::Credit);
+                if pasting {
+                    self.pump();
+                }
             }
-            (0x01, _) => {}
-            (END, phase) => {
+            (Some(&END), phase) => {
                 // Before the end was sent: the board has seen enough (a syntax error), and waits for the end.
-                if matches!(phase, Phase::Pasting(_)) {
+                let early = matches!(phase, Phase::Pasting(_));
+                *phase = Phase::Running;
+                self.take(1, Meaning::PasteOver);
+                if early {
+                    self.queued_as(Meaning::End, 1);
                     self.outgoing.push(END);
                 }
-                *phase = Phase::Running;
             }
-            _ => self.print(&[byte]),
+            _ => self.print_received(1),
         }
         true
     }
 }
 
 impl Paste {
-    fn send(&mut self, room: usize, out: &mut Vec<u8>) {
+    fn send(&mut self, room: usize, out: &mut Vec<u8>, mut notes: Option<&mut Notes>) {
         let n = room.min(self.code.len() - self.sent);
+        if let Some(notes) = &mut notes {
+            notes.queue(Meaning::Code, n);
+        }
         out.extend_from_slice(&self.code[self.sent..self.sent + n]);
         self.sent += n;
         self.credit -= n.cast_signed();
         if self.sent == self.code.len() && !self.ended && room > n {
             out.push(END);
+            if let Some(notes) = notes {
+                notes.queue(Meaning::End, 1);
+            }
             self.ended = true;
         }
     }

@@ -5,6 +5,7 @@
 
 mod frame;
 mod machine;
+mod notes;
 #[cfg(test)]
 mod tests;
 mod understand;
@@ -14,3 +15,4 @@ pub use frame::Way;
 pub(crate) use frame::mark;
 pub(crate) use frame::{FACTOR, Form, MODULUS, REFUSED, check, payload};
 pub(crate) use machine::{Event, Expect, Input, Lane, Repl, Request};
+pub(crate) use notes::Span;

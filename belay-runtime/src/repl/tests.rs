@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Event, Expect, Form, Lane, Repl, Request, Way, check, mark};
+use super::{Event, Expect, Form, Lane, Repl, Request, Span, Way, check, mark, notes::Meaning};
 use crate::codec::msgpack::{Limits, WORK};
 
 const N: u32 = 7;
@@ -144,7 +144,7 @@ fn long_outputs_mean_the_same_in_any_chunking() {
     let text =
         [b"OK", &frame(N)[..], b"\x04\x04>OK", &frame(N + 1), b"\x04\x04>OK\x04T", &far, b"\x04>", &far].concat();
     for (what, bytes) in [("ending", ending), ("answered", answered), ("between", between), ("text", text)] {
-        let (in_one, _) = play(&bytes, &[bytes.len()], Way::Exact, Lane::Plain, false);
+        let (in_one, ..) = play(&bytes, &[bytes.len()], Way::Exact, Lane::Plain, false);
         for cut in [61, 4096] {
             assert!(play(&bytes, &[cut], Way::Exact, Lane::Plain, false).0 == in_one, "{what} in pieces of {cut}");
         }
@@ -402,9 +402,11 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// A session of several requests over `bytes`, cut into pieces of the given lengths.
-fn play(bytes: &[u8], cuts: &[usize], way: Way, lane: Lane, sync: bool) -> (Vec<Event>, usize) {
+/// A session of several requests over `bytes`, cut into pieces of the given lengths: what happened, what the bytes were
+/// taken for, how many are held back.
+fn play(bytes: &[u8], cuts: &[usize], way: Way, lane: Lane, sync: bool) -> (Vec<Event>, Vec<Span>, usize) {
     let mut repl = repl();
+    repl.keep_notes();
     if sync {
         repl.sync();
     }
@@ -415,7 +417,7 @@ fn play(bytes: &[u8], cuts: &[usize], way: Way, lane: Lane, sync: bool) -> (Vec<
         let expect = Expect::Text { open: b"-9 ".to_vec(), close: b" -10".to_vec() };
         repl.submit(Request { id: 3, code: b"hello".to_vec(), lane, expect });
     }
-    let mut got = Vec::new();
+    let (mut got, mut spans) = (Vec::new(), Vec::<Span>::new());
     let mut rest = bytes;
     let mut cuts = cuts.iter().cycle();
     while !rest.is_empty() {
@@ -423,8 +425,21 @@ fn play(bytes: &[u8], cuts: &[usize], way: Way, lane: Lane, sync: bool) -> (Vec<
         repl.receive(&rest[..n]);
         rest = &rest[n..];
         got.extend(events(&mut repl));
+        for span in repl.take_spans() {
+            match spans.last_mut() {
+                Some(last) if last.meaning == span.meaning => last.bytes += span.bytes,
+                _ => spans.push(span),
+            }
+        }
+        let queued = repl.outgoing().len();
+        // Not all at once: a line takes what it takes.
+        for part in [queued / 2, queued - queued / 2] {
+            let (wrote, spans) = repl.wrote(part);
+            assert_eq!(spans.iter().map(|span| span.bytes).sum::<usize>(), wrote.len());
+            assert!(spans.iter().all(|span| span.meaning != Meaning::End || span.bytes == 1));
+        }
     }
-    (joined(got), repl.held())
+    (joined(got), spans, repl.held())
 }
 
 proptest! {
@@ -440,10 +455,21 @@ proptest! {
         sync: bool,
     ) {
         let bytes = pieces.concat();
-        let (byte_by_byte, _) = play(&bytes, &[1], way, lane, sync);
-        let (in_pieces, held) = play(&bytes, &cuts, way, lane, sync);
-        prop_assert_eq!(byte_by_byte, in_pieces);
-        prop_assert!(held <= bytes.len());
+        let (byte_by_byte, meant, _) = play(&bytes, &[1], way, lane, sync);
+        let (in_pieces, spans, held) = play(&bytes, &cuts, way, lane, sync);
+        prop_assert_eq!(&byte_by_byte, &in_pieces);
+        prop_assert_eq!(meant, &spans[..]);
+        // Every byte has been taken for one thing, and prints are what was printed.
+        let (mut at, mut printed) = (0, Vec::new());
+        for Span { meaning, bytes: n } in spans {
+            if meaning == Meaning::Output {
+                printed.extend_from_slice(&bytes[at..at + n]);
+            }
+            at += n;
+        }
+        prop_assert_eq!(at + held, bytes.len());
+        let output = in_pieces.iter().filter_map(|event| if let Event::Output(text) = event { Some(&text[..]) } else { None });
+        prop_assert_eq!(printed, output.collect::<Vec<_>>().concat());
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{
     frame::{Form, Parsed, Reading, needle, parse},
     machine::{BANNERS, END, Event, Expect, Flight, Phase, Repl},
+    notes::Meaning,
 };
 #[cfg(test)]
 use crate::codec::msgpack::WORK;
@@ -71,11 +72,11 @@ impl Repl {
             head.phase = Phase::Running;
             head.unread = 0;
             self.print_received(at);
-            self.received.drain(..2);
+            self.take(2, Meaning::Ok);
         } else {
             // An entry that was asked for twice is announced twice.
             self.print_received(at);
-            self.received.drain(..banner.map_or(0, |(_, len)| len));
+            self.take(banner.map_or(0, |(_, len)| len), Meaning::Banner);
         }
         true
     }
@@ -231,7 +232,8 @@ impl Repl {
     /// of it. `prompt` is how much is left of the prompt, if it is damaged, too.
     fn doubt(&mut self, payload: Vec<u8>, consumed: usize, between: usize, prompt: usize) -> bool {
         self.forget();
-        let between = self.received.drain(..consumed + between + prompt).skip(consumed).take(between).collect();
+        let between = self.take(consumed + between, Meaning::Doubtful).skip(consumed).collect();
+        self.take(prompt, Meaning::Prompt);
         let Some(head) = self.flights.front_mut() else { return false };
         let id = head.id;
         head.phase = Phase::Answered;
@@ -266,7 +268,7 @@ impl Repl {
 
     fn answer(&mut self, payload: Vec<u8>, consumed: usize) -> bool {
         self.forget();
-        self.received.drain(..consumed);
+        self.take(consumed, Meaning::Reply);
         let Some(head) = self.flights.front_mut() else { return false };
         head.phase = match head.expect {
             Expect::Frame(_) => Phase::Answered,
@@ -332,7 +334,7 @@ impl Repl {
     fn end_head(&mut self, end: usize) -> bool {
         self.forget();
         let error = self.received[1..end].to_vec();
-        self.received.drain(..end + 2);
+        self.take(end + 2, Meaning::Ended);
         if let Some(flight) = self.flights.pop_front() {
             self.events.push_back(Event::Ended { id: flight.id, error });
         }
@@ -375,7 +377,7 @@ impl Repl {
     pub(super) fn step_line_end(&mut self) -> bool {
         let first = self.received.first().copied();
         if let Some(b'\r' | b'\n') = first {
-            self.received.remove(0);
+            self.take(1, Meaning::LineEnd);
         }
         if let Some(head) = self.flights.front_mut().filter(|_| first != Some(b'\r')) {
             head.phase = Phase::Answered;
@@ -403,7 +405,7 @@ impl Repl {
             [END, END] => return false,
             // Its prompt was lost: what follows is of the next one.
             [END, END, other, ..] if other != b'>' => {
-                self.received.drain(..2);
+                self.take(2, Meaning::Prompt);
                 if let Some(flight) = self.flights.pop_front() {
                     self.events.push_back(Event::Done { id: flight.id });
                 }
@@ -416,7 +418,7 @@ impl Repl {
         match end {
             // An error text here: an interrupt came when the answer was already written.
             Some(end) if may_end(next) => {
-                self.received.drain(..end + 3);
+                self.take(end + 3, Meaning::Prompt);
                 if let Some(flight) = self.flights.pop_front() {
                     self.events.push_back(Event::Done { id: flight.id });
                 }

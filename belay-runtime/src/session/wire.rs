@@ -153,7 +153,7 @@ impl Pace {
 impl Wire {
     pub(crate) fn new(line: Box<dyn Line>, mut repl: Repl, counts: Arc<Counts>, trace: Option<Arc<Trace>>) -> Self {
         if trace.is_some() {
-            repl.keep_inputs();
+            repl.keep_notes();
         }
         let gap = Box::pin(sleep(Duration::ZERO));
         Self { line, repl, counts, trace, unflushed: false, pace: None, gap, unwritable: None, ended: None }
@@ -208,6 +208,9 @@ impl Wire {
 
     fn end(&mut self, error: io::Error) {
         self.repl.hang_up();
+        if let Some(trace) = &self.trace {
+            trace.took(&self.repl.take_spans());
+        }
         self.ended = Some(error);
     }
 
@@ -225,12 +228,11 @@ impl Wire {
             if n == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            let outgoing = self.repl.outgoing();
-            tracing::trace!(target: "belay::line", to_board = %outgoing[..n].escape_ascii());
-            let wrote: Vec<u8> = outgoing.drain(..n).collect();
+            let (wrote, spans) = self.repl.wrote(n);
+            tracing::trace!(target: "belay::line", to_board = %wrote.escape_ascii());
             if let Some(trace) = &self.trace {
                 self.repl.take_inputs().iter().for_each(|input| trace.input(input));
-                trace.wrote(&wrote);
+                trace.wrote(&wrote, &spans);
             }
             self.counts.wrote(n, self.repl.take_asks());
             self.unflushed = true;
@@ -257,6 +259,9 @@ impl Wire {
         }
         self.counts.got(bytes.len());
         self.repl.receive(bytes);
+        if let Some(trace) = &self.trace {
+            trace.took(&self.repl.take_spans());
+        }
         Poll::Ready(Ok(()))
     }
 }

@@ -1,3 +1,5 @@
+"""A virtual board has no lights: it keeps what was last written to a pin, and its test reads that."""
+
 from _board import _ask
 from _machine_pin import _name
 

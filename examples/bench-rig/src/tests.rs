@@ -33,7 +33,7 @@ impl Rig for Supply {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_stiff_supply_passes_and_a_soft_one_does_not() -> Result<()> {
     for (ohms, passes) in [(0.1, true), (0.4, true), (0.8, false)] {
         let supply = Supply::new(ohms);
@@ -43,7 +43,7 @@ async fn a_stiff_supply_passes_and_a_soft_one_does_not() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_load_is_off_after_an_error_too() {
     let broken = Supply::new(f32::NAN);
     assert!(test(&broken).await.is_err());

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use belay::{Device, Result, sim};
+use belay::{Manager, Result, sim};
 
 /// A board with a photoresistor on A0 and a lamp on its LED's pin.
 #[belay::device]
@@ -20,6 +20,12 @@ trait NightLight {
         lamp = DigitalInOut(board.LED)
         lamp.switch_to_output(value=False)
         "#
+    }
+
+    /// Runs when the board is closed, which the manager does however the program ends.
+    #[belay::teardown]
+    async fn close(&self) -> Result<()> {
+        "lamp.value = False"
     }
 
     /// Percent of the brightest.
@@ -53,32 +59,41 @@ async fn look(board: &impl NightLight, on: bool) -> Result<bool> {
     Ok(on)
 }
 
+/// Looks once a second.
+async fn watch(boards: &Manager, port: &str) -> anyhow::Result<()> {
+    let board = boards.open(port).await?;
+    let mut on = false;
+    loop {
+        on = look(&board, on).await?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// An evening and a morning on a virtual board.
+async fn watch_a_virtual_board(boards: &Manager) -> anyhow::Result<()> {
+    let options = sim::Options::for_family("circuitpython").context("no such family")?;
+    let virtual_board = sim::Board::start(&options)?;
+    let line = virtual_board.connect();
+    let board = boards.open_with("virtual", |builder| async move { builder.connect("virtual", line).await }).await?;
+    let mut on = false;
+    for light in [60_000, 25_000, 12_000, 9_000, 15_000, 25_000] {
+        virtual_board.adc("A0").set(light);
+        on = look(&board, on).await?;
+    }
+    assert_eq!(virtual_board.pin("LED").level(), on);
+    Ok(())
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let mut on = false;
-    match (arguments.next().as_deref(), arguments.next()) {
-        (Some("--port"), Some(port)) => {
-            let board = Device::open(&port).await?;
-            loop {
-                on = look(&board, on).await?;
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-        }
-        (None, None) => {
-            let options = sim::Options::for_family("circuitpython").context("no such family")?;
-            let virtual_board = sim::Board::start(&options)?;
-            let board = Device::builder().connect("virtual", virtual_board.connect()).await?;
-            // An evening and a morning.
-            for light in [60_000, 25_000, 12_000, 9_000, 15_000, 25_000] {
-                virtual_board.adc("A0").set(light);
-                on = look(&board, on).await?;
-            }
-            assert_eq!(virtual_board.pin("LED").level(), on);
-            Ok(())
-        }
+    let boards = Manager::default();
+    let outcome = match (arguments.next().as_deref(), arguments.next()) {
+        (Some("--port"), Some(port)) => boards.until_ctrl_c(watch(&boards, &port)).await,
+        (None, None) => boards.until_ctrl_c(watch_a_virtual_board(&boards)).await,
         _ => anyhow::bail!("usage: circuitpython [--port PORT], such as --port /dev/ttyACM0"),
-    }
+    };
+    outcome.unwrap_or(Ok(()))
 }
 
 #[cfg(test)]

@@ -19,9 +19,16 @@ trait Logger {
     async fn open(&self) -> Result<()> {
         r#"
         import time
-        from machine import ADC
+        from machine import ADC, Pin
         sensor = ADC(4)
+        logging = Pin("LED", Pin.OUT, value=1)
         "#
+    }
+
+    /// The LED says that the board is being logged.
+    #[belay::teardown]
+    async fn close(&self) -> Result<()> {
+        "logging.off()"
     }
 
     /// Milliseconds since the first sample, and degrees Celsius. The board keeps the time, so that no line delays it.
@@ -75,8 +82,9 @@ async fn log_all(boards: &Manager, ports: &[String]) -> anyhow::Result<()> {
     let mut csv = csv::Writer::from_writer(std::io::stdout());
     while let Some(row) = rows.recv().await {
         csv.serialize(row)?;
+        // At once, so that a log that is cut short has all rows until then.
+        csv.flush()?;
     }
-    csv.flush()?;
     while let Some(outcome) = logging.join_next().await {
         outcome??;
     }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use belay::{Device, Result, sim};
+use belay::{Device, Manager, Result, sim};
 use serde::Deserialize;
 use serde_bytes::ByteBuf;
 
@@ -34,6 +34,16 @@ trait Meter {
         ring = NeoPixel(Pin(13), lights)
         radio = network.WLAN(network.STA_IF)
         radio.active(True)
+        "#
+    }
+
+    /// Runs when the board is closed, which the manager does however the program ends.
+    #[belay::teardown]
+    async fn off(&self) -> Result<()> {
+        r#"
+        ring.fill((0, 0, 0))
+        ring.write()
+        radio.active(False)
         "#
     }
 
@@ -81,20 +91,26 @@ async fn measure(board: &impl Meter) -> Result<()> {
     board.show(&lights).await
 }
 
+/// Measures whenever the pad is touched.
+async fn measure_at_touches(boards: &Manager, port: &str) -> anyhow::Result<()> {
+    let board = boards.open(port).await?;
+    board.prepare(LIGHTS).await?;
+    println!("touch the pad to measure, Ctrl-C to end");
+    loop {
+        if board.touched().await? {
+            measure(&board).await?;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     match (arguments.next().as_deref(), arguments.next()) {
         (Some("--port"), Some(port)) => {
-            let board = Device::open(&port).await?;
-            board.prepare(LIGHTS).await?;
-            println!("touch the pad to measure, Ctrl-C to end");
-            loop {
-                if board.touched().await? {
-                    measure(&board).await?;
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+            let boards = Manager::default();
+            boards.until_ctrl_c(measure_at_touches(&boards, &port)).await.unwrap_or(Ok(()))
         }
         (None, None) => {
             let (flat, board) = virtual_flat().await?;

@@ -1,8 +1,8 @@
 //! Keeps a box of electronics cool: a Pico measures with the sensor that it has inside, and drives a fan.
 //!
-//! `cargo run -p pico` runs it on a virtual board, `cargo run -p pico -- --port /dev/ttyACM0` on hardware.
+//! `cargo run -p pico` runs it on a virtual board, `cargo run -p pico -- --port /dev/ttyACM0` on hardware, until Ctrl-C.
 
-use belay::{Device, Error, Result, Stream, Thread};
+use belay::{Error, Manager, Result, Stream, Thread};
 use tokio_stream::StreamExt as _;
 
 /// A Pico with a fan on GP15.
@@ -19,7 +19,7 @@ trait Cooler {
         "#
     }
 
-    /// Runs when the board is closed.
+    /// Runs when the board is closed, which the manager does however the program ends.
     #[belay::teardown]
     async fn off(&self) -> Result<()> {
         r#"
@@ -77,30 +77,33 @@ async fn cool(board: &impl Cooler, count: u32) -> Result<()> {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let port = match (arguments.next().as_deref(), arguments.next()) {
-        (None, None) => "sim:pico".to_owned(),
-        (Some("--port"), Some(port)) => port,
+    let (port, count) = match (arguments.next().as_deref(), arguments.next()) {
+        (None, None) => ("sim:pico".to_owned(), 5),
+        (Some("--port"), Some(port)) => (port, u32::MAX),
         _ => anyhow::bail!("usage: pico [--port PORT], such as --port /dev/ttyACM0"),
     };
-    let board = Device::open(&port).await?;
-    let heartbeat = match board.heartbeat().await {
-        Err(Error::Unsupported { .. }) => {
-            println!("no heartbeat: this board has no threads");
-            None
+    let boards = Manager::default();
+    let program = async {
+        let board = boards.open(&port).await?;
+        let heartbeat = match board.heartbeat().await {
+            Err(Error::Unsupported { .. }) => {
+                println!("no heartbeat: this board has no threads");
+                None
+            }
+            started => Some(started?),
+        };
+        cool(&board, count).await?;
+        if let Some(heartbeat) = heartbeat {
+            heartbeat.stop().await?;
         }
-        started => Some(started?),
+        Ok(())
     };
-    cool(&board, 5).await?;
-    if let Some(heartbeat) = heartbeat {
-        heartbeat.stop().await?;
-    }
-    board.close().await?;
-    Ok(())
+    boards.until_ctrl_c(program).await.unwrap_or(Ok(()))
 }
 
 #[cfg(test)]
 mod tests {
-    use belay::sim;
+    use belay::{Device, sim};
 
     use super::*;
 

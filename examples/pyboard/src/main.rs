@@ -3,7 +3,7 @@
 //! `cargo run -p pyboard` runs it on a virtual board, `cargo run -p pyboard -- --port /dev/ttyACM0` on hardware.
 
 use anyhow::Context as _;
-use belay::{Device, Result, Stream, sim};
+use belay::{Device, Manager, Result, Stream, sim};
 
 /// A pyboard with a servo on X1.
 #[belay::device]
@@ -15,6 +15,15 @@ trait Platform {
         accelerometer = pyb.Accel()
         servo = pyb.Servo(1)
         level = pyb.LED(2)
+        "#
+    }
+
+    /// Runs when the board is closed, which the manager does however the program ends.
+    #[belay::teardown]
+    async fn rest(&self) -> Result<()> {
+        r#"
+        servo.angle(0)
+        level.off()
         "#
     }
 
@@ -43,17 +52,34 @@ fn tilt((x, z): (i32, i32)) -> i32 {
     f64::from(x).atan2(f64::from(z)).to_degrees().round() as i32
 }
 
+/// Turns the platform against an acceleration, and prints how it is tilted if that is new.
+async fn level(board: &impl Platform, acceleration: (i32, i32), was: Option<i32>) -> Result<i32> {
+    let degrees = tilt(acceleration);
+    if was != Some(degrees) {
+        board.turn(-degrees).await?;
+        println!("tilted {degrees:3}°, servo at {:3}°", -degrees);
+    }
+    Ok(degrees)
+}
+
+/// Keeps the platform level for as long as the board sends accelerations.
+async fn keep_level(boards: &Manager, port: &str) -> anyhow::Result<()> {
+    let board = boards.open(port).await?;
+    let mut accelerations = board.accelerations(20);
+    let mut was = None;
+    while let Some(acceleration) = accelerations.next().await {
+        was = Some(level(&board, acceleration?, was).await?);
+    }
+    Ok(())
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     match (arguments.next().as_deref(), arguments.next()) {
         (Some("--port"), Some(port)) => {
-            let board = Device::open(&port).await?;
-            let mut accelerations = board.accelerations(20);
-            while let Some(acceleration) = accelerations.next().await {
-                board.turn(-tilt(acceleration?)).await?;
-            }
-            Ok(())
+            let boards = Manager::default();
+            boards.until_ctrl_c(keep_level(&boards, &port)).await.unwrap_or(Ok(()))
         }
         (None, None) => {
             let table = sim::Board::start(&sim::Options::for_family("pyboard").context("no such family")?)?;
@@ -62,9 +88,7 @@ async fn main() -> anyhow::Result<()> {
                 table.set_acceleration(axes);
                 // A stream that is dropped ends its generator.
                 if let Some(acceleration) = board.accelerations(20).next().await {
-                    let degrees = tilt(acceleration?);
-                    board.turn(-degrees).await?;
-                    println!("tilted {degrees:3}°, servo at {:3}°", -degrees);
+                    level(&board, acceleration?, None).await?;
                 }
             }
             Ok(())

@@ -58,7 +58,7 @@ pub(super) async fn measure(
     terminal: &Terminal,
 ) -> Result<(String, Figures), Failure> {
     let mut figures = Figures::default();
-    let device = opened(place, &mut Samples::default()).await?;
+    let device = opened(place, &mut Samples::default(), terminal).await?;
     let board = board::name(&device);
     let outcome = board::with(&device, terminal, cached(&device, wants, &mut figures, terminal)).await;
     board::close(device).await;
@@ -130,7 +130,9 @@ async fn repeat(
     let mut begun = None;
     for n in 0..=effort.most {
         let (before, at) = (device.session().traffic(), Instant::now());
-        match once().await {
+        // The first one may take long by itself. What is measured is not watched.
+        let outcome = if n == 0 { progress.during(once()).await } else { once().await };
+        match outcome {
             Ok(true) => {}
             Ok(false) => return Ok(Err("the board gave another answer than it should".into())),
             Err(error) => return reason(error).map(Err),
@@ -185,11 +187,11 @@ async fn openings(place: &Place, terminal: &Terminal) -> Result<[Figure; 3], Fai
     let mut progress = terminal.progress("measuring attach_cold, first_call, source_4k", OPENING.most.into());
     for n in 1..=OPENING.most {
         if place.stays() {
-            let device = opened(place, &mut Samples::default()).await?;
+            let device = opened(place, &mut Samples::default(), terminal).await?;
             board::with(&device, terminal, forget_us(&device)).await?;
             board::close(device).await;
         }
-        let device = opened(place, &mut cold).await?;
+        let device = opened(place, &mut cold, terminal).await?;
         board::with(&device, terminal, async {
             once(&device, &mut first, async || Ok(device.read_temp(26).await? == 52.5)).await?;
             once(&device, &mut source, async || Ok(device.source_4k(1024).await? == (10732, 3))).await
@@ -213,7 +215,7 @@ async fn attach_warm(place: &Place, terminal: &Terminal) -> Result<Figure, Failu
     let begun = Instant::now();
     let mut progress = terminal.progress("measuring attach_warm", OPENING.most.into());
     for n in 1..=OPENING.most {
-        board::close(opened(place, &mut samples).await?).await;
+        board::close(opened(place, &mut samples, terminal).await?).await;
         progress.set(n.into());
         if n >= OPENING.least && begun.elapsed() > OPENING.time {
             break;
@@ -222,10 +224,11 @@ async fn attach_warm(place: &Place, terminal: &Terminal) -> Result<Figure, Failu
     Ok(Ok(samples))
 }
 
-async fn opened(place: &Place, samples: &mut Samples) -> Result<Device, Failure> {
+async fn opened(place: &Place, samples: &mut Samples, terminal: &Terminal) -> Result<Device, Failure> {
+    let what = format!("opening {}", place.spec());
     let at = Instant::now();
     let device = tokio::select! {
-        opened = place.open() => opened?,
+        opened = terminal.during(&what, place.open()) => opened?,
         () = board::interrupted() => return Err(Failure::Stopped(None)),
     };
     samples.push(at.elapsed(), device.session().traffic());

@@ -50,7 +50,7 @@ pub(crate) async fn run(
         std::fs::write(file, "").map_err(|error| Failure::system(format!("cannot write {}", file.display()), error))?;
     }
     let place = tokio::select! {
-        place = Place::new(spec) => place?,
+        place = terminal.during("starting the board", Place::new(spec)) => place?,
         () = board::interrupted() => return Err(Failure::Stopped(None)),
     };
     let (board, figures) = measure::measure(&place, &wants, terminal).await?;

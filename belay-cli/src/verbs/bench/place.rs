@@ -2,7 +2,7 @@
 
 use belay::{Device, Trust, sim};
 
-use crate::{args::LONGEST, failure::Failure};
+use crate::failure::Failure;
 
 /// A board that can be opened again and again.
 pub(super) enum Place {
@@ -40,10 +40,17 @@ impl Place {
     }
 
     pub(super) async fn open(&self) -> belay::Result<Device> {
-        let builder = Device::builder().call_timeout(LONGEST);
+        let builder = Device::builder();
         match self {
             Self::Port(spec) => builder.open(spec).await,
             Self::Virtual { spec, cable, trust } => builder.trust(*trust).connect(spec, cable.replug()).await,
+        }
+    }
+
+    /// What was given as its port.
+    pub(super) fn spec(&self) -> &str {
+        match self {
+            Self::Port(spec) | Self::Virtual { spec, .. } => spec,
         }
     }
 

@@ -2,6 +2,7 @@
 //! tokens, cuts and scopes out.
 
 mod flow;
+mod strings;
 mod walk;
 
 use std::ops::Range;
@@ -76,7 +77,9 @@ pub(crate) fn parse(text: &str) -> Result<Module, Slip> {
     }
     let mut walk = Walk::new(text, parsed.tokens());
     for error in parsed.unsupported_syntax_errors() {
-        if let Some((what, instead)) = missing(error.kind) {
+        if error.kind == UnsupportedSyntaxErrorKind::TemplateStrings {
+            walk.later(error.range, "1.28 (and in most builds later)", "t-strings", "use an f-string");
+        } else if let Some((what, instead)) = missing(error.kind) {
             walk.missing(error.range, what, instead);
         }
     }
@@ -104,7 +107,8 @@ fn missing(kind: UnsupportedSyntaxErrorKind) -> Option<(&'static str, &'static s
         Kind::TypeAliasStatement => ("`type` statement", "assign the type to a name"),
         Kind::ParenthesizedContextManager => ("parentheses around the items of `with`", "remove them"),
         Kind::UnparenthesizedExceptionTypes => ("bare lists of types in `except`", "put the types in parentheses"),
-        Kind::TemplateStrings => ("t-strings", "use an f-string"),
+        // Reported as what only some boards have.
+        Kind::TemplateStrings => return None,
         // The walk reports all unpacking that MicroPython lacks, old or new.
         Kind::StarTuple(_)
         | Kind::StarExpressionInIndex

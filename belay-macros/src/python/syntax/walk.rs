@@ -3,10 +3,10 @@
 
 use ruff_python_ast::token::{TokenKind as Ruff, Tokens};
 use ruff_python_ast::visitor::{self, Visitor};
-use ruff_python_ast::{self as ast, AnyParameterRef, ExceptHandler, Expr, ExprContext, Parameters, Stmt, StringFlags};
+use ruff_python_ast::{self as ast, AnyParameterRef, ExceptHandler, Expr, ExprContext, Parameters, Stmt};
 use ruff_text_size::{Ranged, TextRange};
 
-use super::{Cut, Module, bytes, flow, tokens};
+use super::{Cut, Module, TokenKind, bytes, flow, strings, tokens};
 use crate::python::scope::{Binding, How, Name, Scope, ScopeKind};
 use crate::python::slip::{Slip, What};
 
@@ -39,14 +39,23 @@ impl<'a> Walk<'a> {
 
     pub(super) fn finish(mut self) -> Module {
         self.cuts.sort_by_key(|cut| cut.range.start);
+        let tokens = tokens(self.tokens);
+        let line_start =
+            |at: usize| self.text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
         let silenced = self
             .tokens
             .iter()
             .filter(|token| token.kind() == Ruff::Comment)
             .filter(|token| self.text_of(token.range()).to_ascii_lowercase().contains("noqa"))
             .map(|token| {
-                let end = token.end().to_usize();
-                self.text.get(..end).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1)..end
+                let mut start = line_start(token.start().to_usize());
+                // Inside of a string of several lines there is no room for a comment: the one after it is for all.
+                for string in tokens.iter().rev().filter(|token| token.kind == TokenKind::String) {
+                    if string.range.start < start && start < string.range.end {
+                        start = line_start(string.range.start);
+                    }
+                }
+                start..token.end().to_usize()
             })
             .collect();
         let scope = self.open.pop().unwrap_or_else(|| Scope::new(ScopeKind::Module));
@@ -54,11 +63,11 @@ impl<'a> Walk<'a> {
         let slip = |name: &Name| Slip { range: name.range.clone(), what: What::NoNonlocal(name.text.clone()) };
         self.slips.extend(unbound.into_iter().map(slip));
         self.slips.sort_by_key(|slip| slip.range.start);
-        Module { tokens: tokens(self.tokens), cuts: self.cuts, scope, slips: self.slips, silenced }
+        Module { tokens, cuts: self.cuts, scope, slips: self.slips, silenced }
     }
 
     pub(super) fn module(&mut self, body: &'a [Stmt]) {
-        self.strings();
+        self.slips.extend(strings::literals(self.text, self.tokens));
         self.suite(body, Suite::Module);
     }
 
@@ -72,6 +81,10 @@ impl<'a> Walk<'a> {
 
     pub(super) fn missing(&mut self, range: TextRange, what: &'static str, instead: &'static str) {
         self.slip(range, What::NotMicroPython { what, instead });
+    }
+
+    pub(super) fn later(&mut self, range: TextRange, since: &'static str, what: &'static str, instead: &'static str) {
+        self.slip(range, What::Later { since, what, instead });
     }
 
     fn scope(&mut self) -> Option<&mut Scope> {
@@ -107,29 +120,6 @@ impl<'a> Walk<'a> {
         let name = Name { text: name.to_owned(), range: bytes(range) };
         if let Some(scope) = self.scope() {
             scope.reads.push(name);
-        }
-    }
-
-    /// Prefixes and escapes that MicroPython's lexer does not know.
-    fn strings(&mut self) {
-        let strings = self.tokens.iter().filter_map(|token| token.string_flags().map(|flags| (token, flags)));
-        let mut found = Vec::new();
-        for (token, flags) in strings {
-            let text = self.text_of(token.range());
-            let starts = matches!(token.kind(), Ruff::String | Ruff::FStringStart);
-            let prefix = text.split(['"', '\'']).next().unwrap_or_default();
-            if starts && prefix.bytes().any(|byte| byte.is_ascii_uppercase()) {
-                found.push((token.range(), "capital letters before a string", "write them small"));
-            }
-            let escapes = matches!(token.kind(), Ruff::String | Ruff::FStringMiddle)
-                && !flags.prefix().is_raw()
-                && !prefix.contains(['b', 'B']);
-            if escapes && text.replace("\\\\", "").contains("\\N") {
-                found.push((token.range(), "`\\N{…}` escapes", "write the character itself or its `\\u` code"));
-            }
-        }
-        for (range, what, instead) in found {
-            self.missing(range, what, instead);
         }
     }
 
@@ -179,12 +169,15 @@ impl<'a> Walk<'a> {
     }
 
     fn function(&mut self, function: &'a ast::StmtFunctionDef) {
-        let mut special = None;
+        let mut special = false;
+        let mut assembler = false;
         for decorator in &function.decorator_list {
-            match micropython_decorator(&decorator.expression) {
+            assembler |= last_name(&decorator.expression).is_some_and(|name| name.starts_with("asm_"));
+            if is_of_micropython(&decorator.expression) {
                 // The compiler knows it, imported or not.
-                Some(name) => special = Some(name),
-                None => self.visit_decorator(decorator),
+                special = true;
+            } else {
+                self.visit_decorator(decorator);
             }
         }
         self.defaults(&function.parameters);
@@ -194,7 +187,7 @@ impl<'a> Walk<'a> {
                 scope.is_async = function.is_async;
             }
             walk.parameters(&function.parameters);
-            if special.is_none() {
+            if !special {
                 // With `@micropython.viper` the annotations are types and mean something.
                 for parameter in function.parameters.iter().map(AnyParameterRef::as_parameter) {
                     if let Some(annotation) = parameter.annotation() {
@@ -210,8 +203,8 @@ impl<'a> Walk<'a> {
             walk.suite(&function.body, Suite::Documented);
             if let Some(scope) = walk.scope() {
                 scope.ends = !flow::never_ends(&function.body);
-                // Inline assembler has names of its own.
-                scope.opaque = special.is_some_and(|name| name.starts_with("asm_"));
+                // An assembler has names of its own.
+                scope.opaque = assembler;
             }
         });
     }
@@ -410,6 +403,9 @@ impl<'a> Visitor<'a> for Walk<'a> {
     }
 
     fn visit_interpolated_string_element(&mut self, element: &'a ast::InterpolatedStringElement) {
+        if let ast::InterpolatedStringElement::Interpolation(element) = element {
+            self.slips.extend(strings::interpolation(self.text, self.tokens, element));
+        }
         let before = std::mem::replace(&mut self.in_f_string, true);
         visitor::walk_interpolated_string_element(self, element);
         self.in_f_string = before;
@@ -427,9 +423,6 @@ impl<'a> Visitor<'a> for Walk<'a> {
                 }
             },
             Expr::Named(named) => {
-                if self.in_f_string {
-                    self.missing(named.range, "`:=` in an f-string", "assign the value first");
-                }
                 self.visit_expr(&named.value);
                 if let Expr::Name(name) = &*named.target {
                     self.bind(&name.id, name.range, How::Walrus);
@@ -437,9 +430,6 @@ impl<'a> Visitor<'a> for Walk<'a> {
                 return;
             }
             Expr::Lambda(lambda) => {
-                if self.in_f_string {
-                    self.missing(lambda.range, "`lambda` in an f-string", "give the function a name first");
-                }
                 if let Some(parameters) = &lambda.parameters {
                     self.defaults(parameters);
                 }
@@ -449,6 +439,9 @@ impl<'a> Visitor<'a> for Walk<'a> {
                     }
                     walk.visit_expr(&lambda.body);
                 });
+            }
+            Expr::FString(string) if self.in_f_string => {
+                self.later(string.range, "1.28", "f-strings inside of f-strings", "give the value a name first");
             }
             Expr::ListComp(list) => return self.comprehension(&list.generators, &[&list.elt]),
             Expr::SetComp(set) => return self.comprehension(&set.generators, &[&set.elt]),
@@ -491,9 +484,18 @@ fn is_declaration(stmt: &Stmt) -> bool {
     matches!(stmt, Stmt::AnnAssign(assign) if assign.value.is_none() && assign.simple)
 }
 
-/// `native` of `@micropython.native`.
-fn micropython_decorator(expr: &Expr) -> Option<&str> {
-    let Expr::Attribute(attribute) = expr else { return None };
-    let Expr::Name(module) = &*attribute.value else { return None };
-    (&module.id == "micropython").then_some(attribute.attr.id.as_str())
+/// Whether it is `@micropython.native` or another that the compiler knows.
+fn is_of_micropython(decorator: &Expr) -> bool {
+    let Expr::Attribute(attribute) = decorator else { return false };
+    matches!(&*attribute.value, Expr::Name(module) if &module.id == "micropython")
+}
+
+/// `asm_pio` of `@rp2.asm_pio(…)`, `@rp2.asm_pio` and `@asm_pio`.
+fn last_name(decorator: &Expr) -> Option<&str> {
+    match decorator {
+        Expr::Call(call) => last_name(&call.func),
+        Expr::Attribute(attribute) => Some(attribute.attr.id.as_str()),
+        Expr::Name(name) => Some(name.id.as_str()),
+        _ => None,
+    }
 }
