@@ -71,7 +71,7 @@ async fn twenty_kilobytes_of_source_take_less_than_half_of_their_bytes_on_a_slow
         stalls += 1;
         println!("a transfer stalled: once more");
         assert!(stalls < 3, "it takes the slower steps each time");
-        let _ = device.soft_reset().await;
+        let _ = device.session().soft_reset().await;
     };
     let got: Vec<u32> = crate::codec::reply::decode(&reply).unwrap();
     assert_eq!(got, [20, 48, 20, 146, 18]);
