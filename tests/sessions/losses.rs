@@ -219,6 +219,10 @@ async fn a_board_that_says_nothing_after_its_reset_is_asked() {
     let runs = device.clone();
     let call = tokio::spawn(async move { runs.run_for_ever("", "/quiet.txt").await });
     made(&bench, "/quiet.txt").await;
+    // It said that it begins, and a trusted line does not lose that.
+    while !cable.arrived().ends_with(b"OK") {
+        tokio::task::yield_now().await;
+    }
     cable.swallow_until_written();
     let begun = Instant::now();
     bench.board.reset();

@@ -85,8 +85,8 @@ pub(crate) enum Event {
     /// What the board says looks like an echo of this request, or like the prompt for people: perhaps it is not in the
     /// raw REPL. Whatever runs beside the code may have printed the same, so this proves nothing.
     Echo { id: u64 },
-    /// The request ended without a word of the raw REPL after something looked like its echo, or that of one before it:
-    /// unless the line loses bytes, or the board counted it, it has not run.
+    /// The request ended without a word of the raw REPL after what looked like its own echo, that of one before it, or,
+    /// where no byte is lost, the prompt for people: unless the board counted it, it has not run.
     NotRun { id: u64 },
     /// Nothing was asked, and the board announced a REPL: it may have been reset.
     Announced,
@@ -101,6 +101,8 @@ pub(super) struct Flight {
     pub(super) unread: usize,
     pub(super) suspected: bool,
     pub(super) echoed: bool,
+    /// What looks like its own text came before any `OK`: the prompt for people has read it.
+    pub(super) typed: bool,
     /// How its code begins, by which an echo is known.
     pub(super) begins: Vec<u8>,
 }
@@ -338,7 +340,16 @@ impl Repl {
             }
         };
         self.idle_tail.clear();
-        self.flights.push_back(Flight { id, expect, phase, unread, suspected: false, echoed: false, begins });
+        self.flights.push_back(Flight {
+            id,
+            expect,
+            phase,
+            unread,
+            suspected: false,
+            echoed: false,
+            typed: false,
+            begins,
+        });
     }
 
     /// The line has ended: what was held back because more might have come is print output, unless it is a part of an
@@ -355,7 +366,8 @@ impl Repl {
     pub(crate) fn resume(&mut self, id: u64, expect: Expect, runs: bool) {
         let phase = if runs { Phase::Running } else { Phase::Sent };
         // A prompt for people says nothing of it: it may have run before the board was reset.
-        let flight = Flight { id, expect, phase, unread: 0, suspected: false, echoed: true, begins: Vec::new() };
+        let flight =
+            Flight { id, expect, phase, unread: 0, suspected: false, echoed: true, typed: false, begins: Vec::new() };
         self.flights.push_back(flight);
     }
 
@@ -437,8 +449,10 @@ impl Repl {
         let before = self.flights.iter().position(|flight| Some(flight.id) == greeting).unwrap_or(0);
         let mut echoed = false;
         for flight in self.flights.drain(..before).collect::<Vec<_>>() {
-            // What was resumed has no beginning that could be echoed.
-            echoed |= flight.echoed && !flight.begins.is_empty();
+            // Where bytes may be lost, a prompt alone is no proof: a board that was reset may have begun, and its `OK` went
+            // with that. What was resumed has no text that could be echoed.
+            let loses = !matches!(&flight.expect, Expect::Frame(form) if !form.verified);
+            echoed |= flight.typed || flight.echoed && !loses && !flight.begins.is_empty();
             if let Some((payload, consumed)) = self.doubtful_answer(&flight) {
                 self.events.push_back(Event::Doubtful { id: flight.id, payload, between: Vec::new() });
                 self.take(consumed, Meaning::Doubtful);

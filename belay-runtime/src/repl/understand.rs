@@ -53,8 +53,8 @@ impl Repl {
         let ok = find(&self.received, b"OK");
         let banner = find_banner(&self.received);
         let friendly = find(&self.received, FRIENDLY).map(|at| at + FRIENDLY.len());
-        let echo = if head.echoed || head.begins.is_empty() { None } else { find(&self.received, &head.begins) };
-        let echo = [echo, friendly.filter(|_| !head.echoed)].into_iter().flatten().min();
+        let typed = if head.typed || head.begins.is_empty() { None } else { find(&self.received, &head.begins) };
+        let echo = [typed, friendly.filter(|_| !head.echoed)].into_iter().flatten().min();
         let Some(at) = [ok, banner.map(|(at, _)| at), echo].into_iter().flatten().min() else {
             let open: [&[u8]; 3] = [b"OK", FRIENDLY, &head.begins];
             let held = open.iter().map(|text| overlap(&self.received, text)).max().unwrap_or(0);
@@ -64,10 +64,13 @@ impl Repl {
         };
         // The end of a prompt may be where the next thing begins.
         if Some(at) == echo {
-            head.echoed = true;
+            head.typed |= Some(at) == typed;
+            let first = !std::mem::replace(&mut head.echoed, true);
             let id = head.id;
             self.print_received(at);
-            self.events.push_back(Event::Echo { id });
+            if first {
+                self.events.push_back(Event::Echo { id });
+            }
         } else if Some(at) == ok {
             head.phase = Phase::Running;
             head.unread = 0;
