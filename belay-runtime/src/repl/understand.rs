@@ -329,36 +329,41 @@ impl Repl {
     }
 
     pub(super) fn step_text(&mut self, open: &[u8], close: &[u8]) -> bool {
-        if let Some(at) = self.received.find(open, 0, self.received.len()) {
-            let start = at + open.len();
-            let longest = at + LONGEST_TEXT;
-            let Some(close_at) = self.received.find(close, start, longest) else {
-                if self.received.len() > longest {
-                    self.print_received(at + 1);
-                    return true;
-                }
-                return false;
-            };
-            let len = close_at - start;
+        let opened = self.received.find(open, 0, self.received.len());
+        let before = opened.unwrap_or(self.received.len());
+        if let Some(at) = self.received[..before].iter().position(|&b| b == END) {
             self.print_received(at);
-            let payload = self.received[open.len()..open.len() + len].to_vec();
-            return self.answer(payload, open.len() + len + close.len());
+            let before = before - at;
+            if let Some(end) = self.received.find(b"\x04>", 1, before.min(LONGEST_ERROR)) {
+                return self.end_head(end);
+            }
+            let too_long = match opened {
+                Some(_) => before + open.len() > LONGEST_ERROR + 1,
+                None => before > LONGEST_ERROR,
+            };
+            if too_long {
+                self.print_received(1);
+            }
+            if too_long || opened.is_none() {
+                return too_long;
+            }
         }
-        if let Some(at) = self.received.iter().position(|&b| b == END) {
-            let longest = at + LONGEST_ERROR;
-            if let Some(end) = self.received.find(b"\x04>", at + 1, longest) {
-                self.print_received(at);
-                return self.end_head(end - at);
-            }
-            if self.received.len() > longest {
-                self.print_received(at + 1);
-                return true;
-            }
+        let Some(at) = self.received.find(open, 0, self.received.len()) else {
+            let held = overlap(&self.received, open);
+            self.print_received(self.received.len() - held);
             return false;
-        }
-        let held = overlap(&self.received, open);
-        self.print_received(self.received.len() - held);
-        false
+        };
+        let (start, longest) = (at + open.len(), at + LONGEST_TEXT);
+        let Some(end) = self.received.find(close, start, longest) else {
+            let too_long = self.received.len() > longest;
+            if too_long {
+                self.print_received(at + 1);
+            }
+            return too_long;
+        };
+        self.print_received(at);
+        let payload = self.received[open.len()..end - at].to_vec();
+        self.answer(payload, end - at + close.len())
     }
 
     /// The line end of a printed answer is no output of a program.
