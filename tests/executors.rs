@@ -211,19 +211,20 @@ async fn a_call_that_waits_inside_of_a_layer_keeps_its_deadline_and_never_runs_l
 async fn a_call_that_has_reached_the_session_is_not_cut_short_by_its_layers() {
     let board = board().await.with_layer(ConcurrencyLimitLayer::new(1));
     let error = board.with_timeout(Duration::from_millis(100)).wait(10_000).await.unwrap_err();
-    assert!(matches!(error, Error::TimedOut { board: AfterTimeout::Stopped, .. }), "{error}");
+    let board_says = matches!(error, Error::TimedOut { board: AfterTimeout::Stopped | AfterTimeout::Interrupting, .. });
+    assert!(board_says, "{error}");
     // A layer that is slow with an answer that came in time.
     let slow = board.with_layer(layer_fn(|inner: Executor| {
         service_fn(move |call: Call| {
             let inner = inner.clone();
             async move {
                 let reply = inner.oneshot(call).await;
-                tokio::time::sleep(Duration::from_millis(700)).await;
+                tokio::time::sleep(Duration::from_millis(1200)).await;
                 reply
             }
         })
     }));
-    assert_eq!(slow.with_timeout(Duration::from_millis(500)).double(4).await.unwrap(), 8);
+    assert_eq!(slow.with_timeout(Duration::from_secs(1)).double(4).await.unwrap(), 8);
     // An attempt that was refused, and a layer that does not come back from it.
     let stuck = mock(|_| Err(Error::Busy { port: "mock".into(), waiting: 1 }.into())).with_layer(layer_fn(
         |inner: Executor| {
