@@ -11,7 +11,7 @@ use std::{
 };
 
 use belay::{
-    AfterTimeout, Call, CallKind, Device, Error, Executor, Reply, Result, State, Stream,
+    AfterTimeout, Call, CallKind, Device, Error, Executor, Reply, Result, State, Stream, Trust,
     layers::{Metrics, Retry, TraceLayer},
 };
 use tower::{
@@ -173,6 +173,114 @@ async fn a_limit_sheds_or_makes_wait_but_never_beyond_the_deadline() {
     assert!(matches!(second, Err(Error::TimedOut { board: AfterTimeout::NotSent, .. })), "{second:?}");
     assert!(took >= Duration::from_millis(100) && took < Duration::from_millis(800), "{took:?}");
     assert_eq!(limited.double(2).await.unwrap(), 4);
+}
+
+/// A layer may make a call wait after it took it: a limit behind a retry, a buffer.
+#[tokio::test]
+async fn a_call_that_waits_inside_of_a_layer_keeps_its_deadline_and_never_runs_late() {
+    let board = board().await;
+    board.count().await.unwrap();
+    // Ready at once, and then it waits for the limit behind it.
+    let patient = || {
+        layer_fn(|inner: Executor| {
+            service_fn(move |call: Call| {
+                let inner = inner.clone();
+                async move { inner.oneshot(call).await }
+            })
+        })
+    };
+    let buffer = board.with_layer(ConcurrencyLimitLayer::new(1)).with_layer(patient());
+    let retried = board
+        .with_layer(ConcurrencyLimitLayer::new(1))
+        .with_layer(patient())
+        .with_layer(RetryLayer::new(Retry::times(3)));
+    for limited in [buffer, retried] {
+        let begun = Instant::now();
+        let short = limited.with_timeout(Duration::from_millis(100));
+        let (first, second) = tokio::join!(limited.wait(1000), async { (short.count().await, begun.elapsed()) });
+        assert_eq!(first.unwrap(), 1000);
+        let (second, took) = second;
+        assert!(matches!(second, Err(Error::TimedOut { board: AfterTimeout::NotSent, .. })), "{second:?}");
+        assert!(took >= Duration::from_millis(100) && took < Duration::from_millis(800), "{took:?}");
+    }
+    assert_eq!(board.count().await.unwrap(), 2, "neither ran later");
+}
+
+/// What the session has, it answers itself: a deployment does not count against the deadline of its call.
+#[tokio::test]
+async fn a_call_that_has_reached_the_session_is_not_cut_short_by_its_layers() {
+    let board = board().await.with_layer(ConcurrencyLimitLayer::new(1));
+    let error = board.with_timeout(Duration::from_millis(100)).wait(10_000).await.unwrap_err();
+    let board_says = matches!(error, Error::TimedOut { board: AfterTimeout::Stopped | AfterTimeout::Interrupting, .. });
+    assert!(board_says, "{error}");
+    // A layer that is slow with an answer that came in time.
+    let slow = board.with_layer(layer_fn(|inner: Executor| {
+        service_fn(move |call: Call| {
+            let inner = inner.clone();
+            async move {
+                let reply = inner.oneshot(call).await;
+                tokio::time::sleep(Duration::from_millis(1200)).await;
+                reply
+            }
+        })
+    }));
+    assert_eq!(slow.with_timeout(Duration::from_secs(1)).double(4).await.unwrap(), 8);
+    // An attempt that was refused, and a layer that does not come back from it.
+    let stuck = mock(|_| Err(Error::Busy { port: "mock".into(), waiting: 1 }.into())).with_layer(layer_fn(
+        |inner: Executor| {
+            service_fn(move |call: Call| {
+                let inner = inner.clone();
+                async move {
+                    drop(inner.oneshot(call).await);
+                    std::future::pending::<Result<Reply>>().await
+                }
+            })
+        },
+    ));
+    let error = stuck.with_timeout(Duration::from_millis(50)).count().await.unwrap_err();
+    assert!(matches!(error, Error::TimedOut { board: AfterTimeout::TakenBack, .. }), "{error}");
+}
+
+#[belay::device]
+trait Large {
+    #[belay::setup]
+    async fn prepare(&self) -> Result<()> {
+        "ready = True"
+    }
+
+    #[belay::task(file = "py/large.py")]
+    async fn large(&self) -> Result<u32>;
+}
+
+/// A time that cannot be counted is as long as can be.
+#[tokio::test]
+async fn the_longest_times_are_as_good_as_others() {
+    for trust in [Trust::Trusted, Trust::Verified] {
+        let builder = Device::builder()
+            .trust(trust)
+            .open_timeout(Duration::MAX)
+            .call_timeout(Duration::MAX)
+            .deploy_timeout(Duration::MAX)
+            .recovery_timeout(Duration::MAX);
+        let board = builder.open("sim:pico").await.unwrap().with_layer(ConcurrencyLimitLayer::new(2));
+        let board = board.with_timeout(Duration::MAX).with(|call| call.with_timeout(Duration::MAX));
+        assert_eq!(board.count().await.unwrap(), 1);
+        assert_eq!(board.large().await.unwrap(), 300);
+        let mut numbers = Box::pin(board.numbers(3));
+        assert_eq!(poll_fn(|cx| numbers.as_mut().poll_next(cx)).await.unwrap().unwrap(), 0);
+        drop(numbers);
+        let alone = board.exclusive().await.unwrap();
+        assert_eq!(alone.count().await.unwrap(), 2);
+        drop(alone);
+        assert!(tokio::time::timeout(Duration::from_millis(50), board.wait(10_000)).await.is_err());
+        assert_eq!(board.count().await.unwrap(), 3, "the board was stopped");
+        board.session().soft_reset().await.unwrap();
+        assert_eq!(board.count().await.unwrap(), 1);
+        board.close().await.unwrap();
+    }
+    let mute = Device::from_service("mute", service_fn(|_: Call| std::future::pending::<Result<Reply>>()));
+    let mute = mute.with_timeout(Duration::MAX);
+    assert!(tokio::time::timeout(Duration::from_millis(20), mute.count()).await.is_err());
 }
 
 #[tokio::test]

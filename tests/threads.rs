@@ -132,6 +132,15 @@ async fn unix_port(trust: Trust) -> Option<Device> {
     Some(Device::builder().trust(trust).open(&format!("exec:{program} -i")).await.unwrap())
 }
 
+#[tokio::test]
+async fn the_longest_times_are_as_good_as_others() {
+    let Some(board) = unix_port(Trust::Trusted).await else { return };
+    let thread = board.with_timeout(Duration::MAX).beat(1).await.unwrap();
+    assert!(thread.is_alive().await.unwrap());
+    thread.stop().await.unwrap();
+    board.close().await.unwrap();
+}
+
 async fn everything(trust: Trust) {
     let Some(board) = unix_port(trust).await else { return };
     // It runs beside everything else, until it is stopped.

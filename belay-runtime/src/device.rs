@@ -263,7 +263,7 @@ impl Builder {
         Ok(Start {
             trust: trust.unwrap_or(Trust::Verified),
             usb,
-            limits: self.limits,
+            limits: self.limits.bounded(),
             deadline,
             trace: trace.transpose()?,
             learned: self.learned.clone(),
@@ -271,7 +271,7 @@ impl Builder {
     }
 
     fn deadline(&self) -> Instant {
-        Instant::now() + self.limits.open
+        Instant::now() + self.limits.bounded().open
     }
 
     /// How long opening may take, with everything that belongs to it. 10 s unless set.

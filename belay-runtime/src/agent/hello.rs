@@ -3,6 +3,9 @@
 use super::{Agent, Capabilities, read_record};
 use crate::repl::{Expect, check};
 
+/// A count as large as this is none: the line made it up, or a program.
+const MOST_CALLS: u32 = 1 << 31;
+
 /// What the board says when it is greeted.
 pub(crate) enum Status {
     /// There is no agent of ours: the board has been reset, or never had one.
@@ -52,7 +55,7 @@ impl Status {
             return None;
         }
         let mut words = said.splitn(4, ' ');
-        let calls = words.next()?.parse().ok()?;
+        let calls = words.next()?.parse().ok().filter(|&calls| calls < MOST_CALLS)?;
         let Some((agent, capabilities)) = read_record(words.next()?) else {
             // Another version's agent: it is replaced.
             return Some(Self::Absent);
@@ -75,4 +78,29 @@ impl Status {
 pub(crate) fn ping(nonce: u32) -> (Vec<u8>, Expect) {
     let expect = Expect::Text { open: (!i64::from(nonce)).to_string().into_bytes(), close: b"\n".to_vec() };
     (format!("\rprint(~{nonce})\r#").into_bytes(), expect)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repl::Way;
+
+    #[test]
+    fn a_count_that_leaves_no_room_for_more_calls_is_not_believed() {
+        let facts = ["micropython", "1.27.0", "rp2", "190000", "32", "32767", "0"];
+        let board = Capabilities::from_facts(facts, Some(128), 2, Way::Exact).unwrap();
+        let agent = Agent::choose(&board, false);
+        let calls = |count: &str| {
+            let said = format!("{count} {:x};{} 9 [1, 2]", agent.version, board.to_record());
+            match Status::parse(said.as_bytes(), 5) {
+                Some(Status::Present(present)) => Some(present.calls),
+                _ => None,
+            }
+        };
+        assert_eq!(calls("0"), Some(0));
+        assert_eq!(calls("1000000000"), Some(1_000_000_000));
+        for count in ["2147483648", "4294967295", "4294967296", "-1"] {
+            assert_eq!(calls(count), None, "{count}");
+        }
+    }
 }

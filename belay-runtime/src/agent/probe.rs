@@ -172,7 +172,12 @@ impl Capabilities {
         Self::from_facts(words, raw_paste, writer, way)
     }
 
-    fn from_facts(facts: [&str; 7], raw_paste: Option<u16>, writer: u8, way_out: Way) -> Result<Self, String> {
+    pub(super) fn from_facts(
+        facts: [&str; 7],
+        raw_paste: Option<u16>,
+        writer: u8,
+        way_out: Way,
+    ) -> Result<Self, String> {
         let [implementation, version, platform, heap, float, flags, unique_id] = facts;
         let number = |word: &str| word.parse::<u32>().map_err(|_| format!("`{word}` is no number"));
         let flags = number(flags)?;

@@ -1,6 +1,15 @@
 //! One request to a board, as a value: what is asked of it, and within which time.
 
-use std::{any::Any, borrow::Cow, fmt, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    borrow::Cow,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -12,6 +21,9 @@ use crate::{
     task::{FNV_BASIS, Scope, Task, fnv1a},
 };
 
+/// The longest time that is counted, ten years: a program that sets more means that it waits for ever.
+pub(crate) const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
 /// One request to a board. Cheap to clone: it owns or shares all that it needs, and knows no board.
 #[derive(Clone)]
 pub struct Call {
@@ -22,7 +34,48 @@ pub struct Call {
     pub(crate) lease: Option<u64>,
     /// When that time is up, once it has been handed over.
     pub(crate) deadline: Option<Instant>,
+    /// How far it has come, for whoever waits outside of all layers.
+    way: Option<Arc<Way>>,
     extensions: Option<Arc<Extension>>,
+}
+
+/// How far a call has come on its way through layers, all its attempts together.
+#[derive(Debug, Default)]
+pub(crate) struct Way {
+    /// How many attempts are with the session, or have been answered by it.
+    inside: AtomicUsize,
+    /// There has been an attempt.
+    tried: AtomicBool,
+}
+
+impl Way {
+    /// What its time up means while it is with a layer; `None` if the session has it, which keeps the deadline itself.
+    pub(crate) fn with_a_layer(&self) -> Option<AfterTimeout> {
+        match (self.inside.load(Ordering::Acquire), self.tried.load(Ordering::Acquire)) {
+            (0, false) => Some(AfterTimeout::NotSent),
+            (0, true) => Some(AfterTimeout::TakenBack),
+            _ => None,
+        }
+    }
+}
+
+/// An attempt that has come to the session.
+#[derive(Debug)]
+pub(crate) struct Inside(Option<Arc<Way>>);
+
+impl Inside {
+    /// It has been answered: the way back is not cut short any more.
+    pub(crate) fn answered(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        if let Some(way) = &self.0 {
+            way.inside.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
 }
 
 /// What is asked of a board.
@@ -131,7 +184,7 @@ impl Call {
             Work::Task { task, .. } => task.timeout,
             _ => None,
         };
-        Self { work, limit, deadline: None, extensions: None, lease: None }
+        Self { work, limit, deadline: None, way: None, extensions: None, lease: None }
     }
 
     /// What is asked.
@@ -287,7 +340,21 @@ impl Call {
     /// Fixes the deadline, unless that has happened; `limit` is for calls that set none.
     pub(crate) fn due(&mut self, limit: Duration) -> Instant {
         let limit = *self.limit.get_or_insert(limit);
-        *self.deadline.get_or_insert_with(|| Instant::now() + limit)
+        *self.deadline.get_or_insert_with(|| Instant::now() + limit.min(LONGEST))
+    }
+
+    /// Begins its way through layers.
+    pub(crate) fn set_out(&mut self) -> Arc<Way> {
+        Arc::clone(self.way.insert(Arc::default()))
+    }
+
+    /// It has come to the session, or to what stands in its place.
+    pub(crate) fn arrive(&self) -> Inside {
+        if let Some(way) = &self.way {
+            way.inside.fetch_add(1, Ordering::AcqRel);
+            way.tried.store(true, Ordering::Release);
+        }
+        Inside(self.way.clone())
     }
 
     /// The error that its time is up, or that somebody found so before it was.

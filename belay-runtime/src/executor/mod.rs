@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use tower::{BoxError, Layer, Service};
 
 pub use call::{Call, CallKind};
-pub(crate) use call::{Via, Work};
+pub(crate) use call::{LONGEST, Via, Work};
 pub(crate) use held::{Freeing, Held, Key, Standing, Table};
 
 use crate::{
@@ -116,7 +116,7 @@ impl Executor {
     }
 
     /// Carries a call that has its deadline.
-    pub(crate) async fn carry(&self, call: Call, deadline: Instant) -> Result<Reply> {
+    pub(crate) async fn carry(&self, mut call: Call, deadline: Instant) -> Result<Reply> {
         let mut stack = match &self.inner {
             Inner::Session(owner) => return owner.submit(call).await,
             Inner::Stack(stack) => stack.clone(),
@@ -130,7 +130,16 @@ impl Executor {
                 Err(_) => return Err(call.timed_out(self.shared.port(), AfterTimeout::NotSent)),
             },
         }
-        stack.call(call).await
+        // Layers may make it wait here, too; only the session knows what becomes of it once it is there.
+        let (way, seen) = (call.set_out(), call.clone());
+        let mut carried = stack.call(call);
+        match timeout_at(deadline, &mut carried).await {
+            Ok(outcome) => outcome,
+            Err(_) => match way.with_a_layer() {
+                Some(board) => Err(seen.timed_out(self.shared.port(), board)),
+                None => carried.await,
+            },
+        }
     }
 }
 

@@ -61,6 +61,7 @@ where
         let seen = call.clone();
         let shared = Arc::clone(&self.shared);
         let deadline = call.deadline.filter(|_| self.is_innermost);
+        let inside = self.is_innermost.then(|| call.arrive());
         let outcome = self.service.call(call);
         Box::pin(async move {
             let outcome = match deadline {
@@ -69,6 +70,9 @@ where
                     .map_err(|_| seen.timed_out(shared.port(), AfterTimeout::TakenBack))?,
                 None => outcome.await,
             };
+            if let Some(inside) = inside.filter(|_| outcome.is_ok()) {
+                inside.answered();
+            }
             outcome.map_err(|error| ours(error.into(), Some(&seen), &shared))
         })
     }

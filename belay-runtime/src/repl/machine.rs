@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 
 use super::{
     frame::{Form, Reading},
+    hidden::Hidden,
     notes::{Meaning, Notes, Span},
-    understand::{banner_overlap, find, find_banner, overlap},
+    received::Received,
+    understand::{LONGEST_TEXT, banner_overlap, find, find_banner, overlap},
 };
 use crate::codec::msgpack::Limits;
 
@@ -138,11 +140,15 @@ pub(super) struct Paste {
 pub(crate) struct Repl {
     pub(super) flights: VecDeque<Flight>,
     /// Bytes whose meaning is open.
-    pub(super) received: Vec<u8>,
-    /// How many of them have been searched for a frame that hides behind a print.
-    pub(super) searched: usize,
-    /// The frame that they may begin with, as far as it has come.
-    pub(super) reading: Option<Reading>,
+    pub(super) received: Received,
+    /// The frame that the head waits for, as far as it has come, and the place where it begins.
+    pub(super) reading: Option<(u64, Reading)>,
+    /// What may hide behind it.
+    pub(super) hidden: Hidden,
+    /// Before this place, no mark begins a frame of the head.
+    pub(super) unmasked: u64,
+    /// What looks like a landmark before this place is none.
+    passed: u64,
     /// The last bytes that came while nothing was in flight.
     pub(super) idle_tail: Vec<u8>,
     outgoing: Vec<u8>,
@@ -158,13 +164,13 @@ pub(crate) struct Repl {
 }
 
 /// Something whose place in what the board says is certain.
-struct Landmark<'a> {
+struct Landmark {
     /// Where it begins, and the length of its opening.
     found: Option<(usize, usize)>,
     /// How many bytes at the end may begin it.
     begun: usize,
     /// What ends it.
-    close: &'a [u8],
+    close: Vec<u8>,
     /// The request that it answers, if it answers one.
     answers: Option<u64>,
 }
@@ -173,9 +179,11 @@ impl Repl {
     pub(crate) fn new(buffer: usize, limits: Limits) -> Self {
         Self {
             flights: VecDeque::new(),
-            received: Vec::new(),
-            searched: 0,
+            received: Received::default(),
             reading: None,
+            hidden: Hidden::default(),
+            unmasked: 0,
+            passed: 0,
             idle_tail: Vec::new(),
             outgoing: Vec::new(),
             notes: None,
@@ -221,9 +229,9 @@ impl Repl {
     }
 
     /// Takes the first `n` received bytes away, whose meaning is known now.
-    pub(super) fn take(&mut self, n: usize, meaning: Meaning) -> std::vec::Drain<'_, u8> {
+    pub(super) fn take(&mut self, n: usize, meaning: Meaning) -> &[u8] {
         self.take_for(meaning, n);
-        self.received.drain(..n)
+        self.received.take(n)
     }
 
     pub(crate) fn set_buffer(&mut self, bytes: usize) {
@@ -355,7 +363,7 @@ impl Repl {
     /// The line has ended: what was held back because more might have come is print output, unless it is a part of an
     /// answer.
     pub(crate) fn hang_up(&mut self) {
-        let rest = std::mem::take(&mut self.received);
+        let rest = self.received.take(self.received.len()).to_vec();
         let printed = self.printed_part(&rest).to_vec();
         self.take_for(Meaning::Output, printed.len());
         self.take_for(Meaning::Cut, rest.len() - printed.len());
@@ -373,29 +381,31 @@ impl Repl {
 
     /// Takes what the board sent.
     pub(crate) fn receive(&mut self, bytes: &[u8]) {
-        self.received.extend_from_slice(bytes);
+        self.received.push(bytes);
         while self.land() {}
         // The start of a landmark must not be taken for output while its end is on the way.
         let held = match self.landmark() {
             Some(landmark) => landmark.found.map_or(self.received.len() - landmark.begun, |(at, _)| at),
             None => self.received.len(),
         };
-        let held = self.received.split_off(held);
+        self.received.hide(held);
         while self.step() {}
-        self.received.extend_from_slice(&held);
+        self.received.show();
     }
 
     /// What is looked for before anything else: the banner during a resync, else the answer of a greeting that stands
     /// behind other requests.
-    fn landmark(&self) -> Option<Landmark<'_>> {
+    fn landmark(&mut self) -> Option<Landmark> {
+        let (from, to) = (self.received.at(self.passed), self.received.len());
         if self.syncing {
-            let (found, begun) = (find_banner(&self.received), banner_overlap(&self.received));
-            return Some(Landmark { found, begun, close: b"", answers: None });
+            let found = BANNERS.iter().filter_map(|text| Some((self.received.find(text, from, to)?, text.len()))).min();
+            return Some(Landmark { found, begun: banner_overlap(&self.received), close: Vec::new(), answers: None });
         }
         let texts = self.flights.iter().skip(1).filter_map(|flight| match &flight.expect {
             Expect::Text { open, close } => {
-                let found = find(&self.received, open).map(|at| (at, open.len()));
-                Some(Landmark { found, begun: overlap(&self.received, open), close, answers: Some(flight.id) })
+                let found = self.received.find(open, from, to).map(|at| (at, open.len()));
+                let (begun, close) = (overlap(&self.received, open), close.clone());
+                Some(Landmark { found, begun, close, answers: Some(flight.id) })
             }
             Expect::Frame(_) => None,
         });
@@ -414,11 +424,17 @@ impl Repl {
     /// Understands everything up to a landmark that has come; false if none has.
     fn land(&mut self) -> bool {
         let Some(Landmark { found: Some((at, len)), close, answers, .. }) = self.landmark() else { return false };
-        if !close.is_empty() && find(&self.received[at + len..], close).is_none() {
-            return false;
+        let longest = at + LONGEST_TEXT;
+        if !close.is_empty() && self.received.find(&close, at + len, longest).is_none() {
+            if self.received.len() <= longest {
+                return false;
+            }
+            // It was printed.
+            self.passed = self.received.place(at + 1);
+            return true;
         }
         self.forget();
-        let mut after = self.received.split_off(at);
+        self.received.hide(at);
         while self.step() {}
         if self.syncing {
             // An end that nothing proved is the REPL's own words, not the program's.
@@ -430,22 +446,24 @@ impl Repl {
             }
             self.flights.clear();
             self.syncing = false;
-            self.take_for(Meaning::Banner, len);
-            after.drain(..len);
+            self.received.show();
+            self.take(len, Meaning::Banner);
             self.events.push_back(Event::Banner);
         } else {
-            self.end_those_before(answers);
+            let ok = self.end_those_before(answers);
+            self.received.show();
+            self.take(ok, Meaning::Ok);
         }
         self.forget();
-        self.received = after;
         true
     }
 
-    /// A greeting has been answered: requests that stand before it have ended, with or without an answer.
-    fn end_those_before(&mut self, greeting: Option<u64>) {
-        // What precedes the answer is the `OK` of the greeting.
+    /// A greeting has been answered: requests that stand before it have ended, with or without an answer. What precedes the
+    /// answer is the `OK` of the greeting: says how long that is.
+    fn end_those_before(&mut self, greeting: Option<u64>) -> usize {
+        let all = self.received.len();
         let ok = if self.received.ends_with(b"OK") { 2 } else { 0 };
-        self.received.truncate(self.received.len() - ok);
+        self.received.hide(all - ok);
         let before = self.flights.iter().position(|flight| Some(flight.id) == greeting).unwrap_or(0);
         let mut echoed = false;
         for flight in self.flights.drain(..before).collect::<Vec<_>>() {
@@ -477,37 +495,28 @@ impl Repl {
             self.events.push_back(event);
         }
         self.print_received(self.received.len());
-        self.take_for(Meaning::Ok, ok);
         if let Some(head) = self.flights.front_mut() {
             head.phase = Phase::Running;
             head.unread = 0;
         }
+        ok
     }
 
     pub(super) fn print(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
-        match self.events.back_mut() {
-            Some(Event::Output(last)) => last.extend_from_slice(bytes),
-            _ => self.events.push_back(Event::Output(bytes.to_vec())),
-        }
+        print(&mut self.events, bytes);
     }
 
-    /// Forgets what was found out about the received bytes, because the first of them are taken away.
+    /// Forgets what was found out about the answer of the head, because another one is waited for.
     pub(super) fn forget(&mut self) {
-        self.searched = 0;
         self.reading = None;
+        self.hidden = Hidden::default();
+        self.unmasked = 0;
     }
 
     /// Takes the first `n` received bytes as print output.
     pub(super) fn print_received(&mut self, n: usize) {
-        if n == 0 {
-            return;
-        }
-        self.forget();
-        let bytes: Vec<u8> = self.take(n, Meaning::Output).collect();
-        self.print(&bytes);
+        self.take_for(Meaning::Output, n);
+        print(&mut self.events, self.received.take(n));
     }
 
     /// Understands a little more; false when more bytes are needed.
@@ -641,5 +650,15 @@ impl Paste {
             }
             self.ended = true;
         }
+    }
+}
+
+fn print(events: &mut VecDeque<Event>, bytes: &[u8]) {
+    if bytes.is_empty() {
+        return;
+    }
+    match events.back_mut() {
+        Some(Event::Output(last)) => last.extend_from_slice(bytes),
+        _ => events.push_back(Event::Output(bytes.to_vec())),
     }
 }

@@ -4,8 +4,10 @@
 //! The same bytes in any chunking give the same events.
 
 mod frame;
+mod hidden;
 mod machine;
 mod notes;
+mod received;
 #[cfg(test)]
 mod tests;
 mod understand;

@@ -30,6 +30,12 @@ fn frame(n: u32) -> Vec<u8> {
     [&mark(n)[..], &[42]].concat()
 }
 
+/// A frame with a check.
+fn sealed(value: &[u8]) -> Vec<u8> {
+    let head = 0xff << 24 | (0xff_ffff - u32::try_from(check(N.into(), value)).unwrap());
+    [&head.to_be_bytes()[..], value].concat()
+}
+
 fn events(repl: &mut Repl) -> Vec<Event> {
     std::iter::from_fn(|| repl.next_event()).collect()
 }
@@ -144,9 +150,12 @@ fn long_outputs_mean_the_same_in_any_chunking() {
     let text =
         [b"OK", &frame(N)[..], b"\x04\x04>OK", &frame(N + 1), b"\x04\x04>OK\x04T", &far, b"\x04>", &far].concat();
     for (what, bytes) in [("ending", ending), ("answered", answered), ("between", between), ("text", text)] {
-        let (in_one, ..) = play(&bytes, &[bytes.len()], Way::Exact, Lane::Plain, false);
+        let (in_one, ..) = play(&bytes, &[bytes.len()], Way::Exact, false, Lane::Plain, false);
         for cut in [61, 4096] {
-            assert!(play(&bytes, &[cut], Way::Exact, Lane::Plain, false).0 == in_one, "{what} in pieces of {cut}");
+            assert!(
+                play(&bytes, &[cut], Way::Exact, false, Lane::Plain, false).0 == in_one,
+                "{what} in pieces of {cut}"
+            );
         }
     }
 }
@@ -379,6 +388,119 @@ fn a_long_reply_in_small_pieces_costs_what_it_is_long() {
     }
 }
 
+/// Output that is full of what the machine looks for costs what it is long, however the program came by it.
+#[test]
+fn hostile_output_costs_what_it_is_long() {
+    // More than is held back in most states, so that looking at all of that for each byte would show.
+    const LEN: usize = 1 << 15;
+    let repeat = |text: &[u8]| text.iter().copied().cycle().take(LEN).collect::<Vec<u8>>();
+    let bin = |data: &[u8]| [&[0xc6][..], &u32::try_from(data.len()).unwrap().to_be_bytes(), data].concat();
+    let text = |id, code: &[u8]| {
+        let expect = Expect::Text { open: b"-9 ".to_vec(), close: b" -10".to_vec() };
+        Request { id, code: code.to_vec(), lane: Lane::Plain, expect }
+    };
+    let hostile: [&[u8]; 8] = [
+        b"\xff",
+        b"\x04",
+        b"\xff\x04\x04>",
+        b"\x04\x04>",
+        b"\x04T",
+        b">>> ",
+        b"raw REPL; CTRL-B to exit\r\n>",
+        &[&b"\xff\x00\x00\x00\xdc\xff\xff\x04T"[..], &[7; 200]].concat(),
+    ];
+    for unit in hostile {
+        let data = repeat(unit);
+        for (way, verified) in
+            [(Way::Exact, true), (Way::Exact, false), (Way::Cooked, true), (Way::Hex, true), (Way::Hex, false)]
+        {
+            // As a value with a wrong check or mark, with a right one, as a print without and behind a printed end, between
+            // an answer and its prompt, and behind the answer.
+            let mut value = bin(&data);
+            let head = |value: &[u8]| if verified { sealed(value)[..4].to_vec() } else { mark(N).to_vec() };
+            let frame = |head: &[u8], value: &[u8]| -> Vec<u8> {
+                let frame = [head, value].concat();
+                match way {
+                    Way::Hex => frame.iter().flat_map(|b| format!("{b:02x}").into_bytes()).collect(),
+                    Way::Cooked => {
+                        frame.iter().flat_map(|&b| if b == b'\n' { vec![b'\r', b'\n'] } else { vec![b] }).collect()
+                    }
+                    Way::Exact => frame,
+                }
+            };
+            let right = head(&value);
+            let whole = frame(&right, &value);
+            value[LEN / 2] ^= 1;
+            let damaged = frame(&right, &value);
+            let small = frame(&head(&[42]), &[42]);
+            let outputs = [
+                [&b"OK"[..], &whole, b"\x04\x04>"].concat(),
+                [&b"OK"[..], &damaged, b"\x04\x04>"].concat(),
+                [&b"OK"[..], &data].concat(),
+                [&b"OK\x04T"[..], &data].concat(),
+                [&b"OK"[..], &small, &data].concat(),
+                [&b"OK"[..], &small, b"\x04T", &data].concat(),
+                data.clone(),
+            ];
+            for (place, bytes) in outputs.iter().enumerate() {
+                for chunk in [4096, bytes.len()] {
+                    let mut repl = repl();
+                    let expect = Expect::Frame(Form { n: N, way, verified });
+                    let first = Request { id: 1, code: b"f()".to_vec(), lane: Lane::Plain, expect: expect.clone() };
+                    if place < 6 {
+                        repl.submit(first);
+                        if !verified {
+                            repl.submit(call(2, N + 1, way));
+                        }
+                        repl.submit(text(3, b"hello"));
+                    } else if chunk == 4096 {
+                        repl.submit(text(3, b"hello"));
+                    }
+                    let before = WORK.get();
+                    bytes.chunks(chunk).for_each(|piece| repl.receive(piece));
+                    let work = WORK.get() - before;
+                    let what = format!("{unit:x?} {way:?} verified {verified}, place {place} in pieces of {chunk}");
+                    assert!(work < 300 * bytes.len(), "{} steps a byte: {what}", work / bytes.len());
+                    if place == 0 {
+                        let answered =
+                            events(&mut repl).iter().any(|event| matches!(event, Event::Reply { id: 1, .. }));
+                        assert!(answered, "{what}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A question's number that nothing follows is a print after a while, and what comes behind it is not held back.
+#[test]
+fn a_question_that_is_half_answered_holds_nothing_back_for_ever() {
+    let bytes = [
+        &b"OK-9 "[..],
+        &[b'.'; 1 << 20],
+        &frame(N),
+        b"\x04\x04>OK",
+        &frame(N + 1),
+        b"\x04\x04>OK-9 x -10\r\n\x04\x04>",
+    ]
+    .concat();
+    let (in_one, ..) = play(&bytes, &[bytes.len()], Way::Exact, false, Lane::Plain, false);
+    assert!(in_one.contains(&reply(1)) && in_one.contains(&reply(2)), "{:?}", in_one.last());
+    for cut in [61, 4096] {
+        assert!(play(&bytes, &[cut], Way::Exact, false, Lane::Plain, false).0 == in_one, "in pieces of {cut}");
+    }
+    let mut repl = repl();
+    repl.submit(call(1, N, Way::Exact));
+    let expect = Expect::Text { open: b"-9".to_vec(), close: b"\n".to_vec() };
+    repl.submit(Request { id: 2, code: b"print(~8)".to_vec(), lane: Lane::Plain, expect });
+    repl.receive(b"OK-9");
+    for _ in 0..1000 {
+        repl.receive(&[b'.'; 1000]);
+        assert!(repl.held() <= 70_000, "{}", repl.held());
+        events(&mut repl);
+    }
+}
+
 /// Pieces of what boards send, right and wrong.
 fn piece() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
@@ -397,6 +519,11 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
         Just(b"_b(".to_vec()),
         Just(b"\x04>".to_vec()),
         Just([&mark(N)[..], &[0xa5]].concat()),
+        Just(sealed(&[42])),
+        Just(sealed(&[0xa2, 0xff, 0x04])),
+        Just(sealed(&[0xc4, 5, 0xff, 4, 4, b'>', 0xff])),
+        Just(vec![0xff, 0, 0, 0, 0xdc, 0, 40]),
+        Just([0xff, 0, 0, 0, 0xc4, 60].repeat(20)),
         Just(b"-9 0 0 record 77 [] -10\r\n".to_vec()),
         prop::collection::vec(any::<u8>(), 0..12),
     ]
@@ -404,16 +531,26 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
 
 /// A session of several requests over `bytes`, cut into pieces of the given lengths: what happened, what the bytes were
 /// taken for, how many are held back.
-fn play(bytes: &[u8], cuts: &[usize], way: Way, lane: Lane, sync: bool) -> (Vec<Event>, Vec<Span>, usize) {
+fn play(
+    bytes: &[u8],
+    cuts: &[usize],
+    way: Way,
+    verified: bool,
+    lane: Lane,
+    sync: bool,
+) -> (Vec<Event>, Vec<Span>, usize) {
     let mut repl = repl();
     repl.keep_notes();
     if sync {
         repl.sync();
     }
     let code = vec![b'x'; 20];
-    repl.submit(Request { id: 1, code, lane, expect: Expect::Frame(Form { n: N, way, verified: false }) });
+    repl.submit(Request { id: 1, code, lane, expect: Expect::Frame(Form { n: N, way, verified }) });
     if lane == Lane::Plain {
-        repl.submit(call(2, N + 1, way));
+        // With checks, one call is under way at a time.
+        if !verified {
+            repl.submit(call(2, N + 1, way));
+        }
         let expect = Expect::Text { open: b"-9 ".to_vec(), close: b" -10".to_vec() };
         repl.submit(Request { id: 3, code: b"hello".to_vec(), lane, expect });
     }
@@ -452,11 +589,12 @@ proptest! {
         cuts in prop::collection::vec(1usize..40, 1..12),
         way in prop_oneof![Just(Way::Exact), Just(Way::Cooked), Just(Way::Hex)],
         lane in prop_oneof![Just(Lane::Plain), Just(Lane::RawPaste { window: None }), Just(Lane::RawPaste { window: Some(128) })],
+        verified: bool,
         sync: bool,
     ) {
         let bytes = pieces.concat();
-        let (byte_by_byte, meant, _) = play(&bytes, &[1], way, lane, sync);
-        let (in_pieces, spans, held) = play(&bytes, &cuts, way, lane, sync);
+        let (byte_by_byte, meant, _) = play(&bytes, &[1], way, verified, lane, sync);
+        let (in_pieces, spans, held) = play(&bytes, &cuts, way, verified, lane, sync);
         prop_assert_eq!(&byte_by_byte, &in_pieces);
         prop_assert_eq!(meant, &spans[..]);
         // Every byte has been taken for one thing, and prints are what was printed.

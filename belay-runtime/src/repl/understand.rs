@@ -2,18 +2,21 @@
 
 use super::{
     frame::{Form, Parsed, Reading, needle, parse},
+    hidden::Prompted,
     machine::{BANNERS, END, Event, Expect, Flight, Phase, Repl},
     notes::Meaning,
 };
-#[cfg(test)]
-use crate::codec::msgpack::WORK;
 
 /// How much of a supposed error text is held back before it is taken for print output after all.
 const LONGEST_ERROR: usize = 16 * 1024;
+/// How much is held back behind what begins the printed answer of a question.
+pub(super) const LONGEST_TEXT: usize = 4 * LONGEST_ERROR;
+/// How much is looked at in one step while nothing is in flight.
+const IDLE_STEP: usize = 256;
 /// The prompt for people: a board that shows it has been reset.
 const FRIENDLY: &[u8] = b">>> ";
 /// What follows an answer when nothing went wrong behind it.
-const PROMPT: &[u8] = b"\x04\x04>";
+pub(super) const PROMPT: &[u8] = b"\x04\x04>";
 
 /// What is known of the frame that the first request in flight waits for.
 enum Own {
@@ -32,7 +35,8 @@ enum Own {
 impl Repl {
     pub(super) fn step_idle(&mut self) -> bool {
         let earlier = self.idle_tail.len();
-        self.idle_tail.extend_from_slice(&self.received);
+        let some = self.received.len().min(IDLE_STEP);
+        self.idle_tail.extend_from_slice(&self.received[..some]);
         let announced = [&b"raw REPL;"[..], FRIENDLY]
             .iter()
             .filter_map(|text| find(&self.idle_tail, text).map(|at| at + text.len()))
@@ -44,15 +48,16 @@ impl Repl {
             return true;
         }
         self.idle_tail.drain(..self.idle_tail.len().saturating_sub(8));
-        self.print_received(self.received.len());
-        false
+        self.print_received(some);
+        true
     }
 
     pub(super) fn step_sent(&mut self) -> bool {
         let Some(head) = self.flights.front_mut() else { return false };
-        let ok = find(&self.received, b"OK");
-        let banner = find_banner(&self.received);
-        let friendly = find(&self.received, FRIENDLY).map(|at| at + FRIENDLY.len());
+        let all = self.received.len();
+        let ok = self.received.find(b"OK", 0, all);
+        let banner = BANNERS.iter().filter_map(|text| Some((self.received.find(text, 0, all)?, text.len()))).min();
+        let friendly = self.received.find(FRIENDLY, 0, all).map(|at| at + FRIENDLY.len());
         let typed = if head.typed || head.begins.is_empty() { None } else { find(&self.received, &head.begins) };
         let echo = [typed, friendly.filter(|_| !head.echoed)].into_iter().flatten().min();
         let Some(at) = [ok, banner.map(|(at, _)| at), echo].into_iter().flatten().min() else {
@@ -101,8 +106,8 @@ impl Repl {
             self.print_received(1);
             return true;
         }
-        match self.frame_at(0, &needle, form) {
-            Own::Frame { at: 0, payload, consumed } => self.answer_if_prompted(payload, consumed, &needle, form),
+        match self.frame_at(0, self.received.len(), form) {
+            Own::Frame { at: 0, payload, consumed } => self.answer_if_prompted(payload, consumed, form),
             Own::Frame { at, .. } => {
                 self.print_received(at);
                 true
@@ -115,60 +120,37 @@ impl Repl {
         }
     }
 
-    /// The first frame of the head in what was received.
-    fn own_frame(&mut self, needle: &[u8], form: &Form) -> Own {
-        let candidates: Vec<usize> = positions(&self.received, needle).collect();
-        candidates
-            .into_iter()
-            .map(|at| self.frame_at(at, needle, form))
-            .find(|own| !matches!(own, Own::None))
-            .unwrap_or(Own::None)
-    }
-
-    /// What the mark at `at` begins.
-    fn frame_at(&mut self, at: usize, needle: &[u8], form: &Form) -> Own {
-        let parsed = if at == 0 {
-            // A long reply comes in many pieces.
-            let reading = self.reading.take().filter(|reading| reading.fits(&self.received, form));
-            let mut reading = reading.unwrap_or_else(|| Reading::new(*form, self.limits));
-            let parsed = reading.go_on(&self.received);
-            self.reading = Some(reading);
-            parsed
-        } else {
-            parse(&self.received[at..], form, &self.limits)
-        };
-        match parsed {
-            Parsed::Complete { payload, consumed } => {
-                // Had it come byte by byte, this one would have been found before all of the other was there.
-                let inside = self.prompted_frame(at, at + consumed - 1, needle, form);
-                inside.unwrap_or(Own::Frame { at, payload, consumed })
-            }
-            Parsed::Invalid => Own::None,
-            Parsed::Incomplete => {
-                let behind = self.prompted_frame(at, self.received.len(), needle, form);
-                if behind.is_none() {
-                    self.searched = self.received.len().saturating_sub(PROMPT.len() - 1);
-                }
-                behind.unwrap_or(Own::Waiting { at })
+    /// The first frame of the head in what was received before `end`.
+    fn own_frame(&mut self, end: usize, needle: &[u8], form: &Form) -> Own {
+        loop {
+            let from = self.received.at(self.unmasked);
+            let Some(at) = self.received.find(needle, from, end) else { return Own::None };
+            match self.frame_at(at, end, form) {
+                Own::None => self.unmasked = self.received.place(at + 1),
+                own => return own,
             }
         }
     }
 
-    /// The frame between `at` and `end` that a prompt follows: a print that looks like the start of a frame must not hide
-    /// it.
-    fn prompted_frame(&self, at: usize, end: usize, needle: &[u8], form: &Form) -> Option<Own> {
-        let from = self.searched.max(at + 1).min(end);
-        #[cfg(test)]
-        WORK.set(WORK.get() + end - from);
-        positions(&self.received[from..end], PROMPT).find_map(|prompt| {
-            let body = &self.received[at + 1..from + prompt];
-            positions(body, needle).find_map(|real| match parse(&body[real..], form, &self.limits) {
-                Parsed::Complete { payload, consumed } if real + consumed == body.len() => {
-                    Some(Own::Frame { at: at + 1 + real, payload, consumed })
-                }
-                _ => None,
-            })
-        })
+    /// What the mark at `at` begins, as far as can be told before `end`.
+    fn frame_at(&mut self, at: usize, end: usize, form: &Form) -> Own {
+        let place = self.received.place(at);
+        let output = &self.received[at..end];
+        // A long reply comes in many pieces.
+        let earlier = self.reading.take().filter(|(begun, reading)| *begun == place && reading.fits(output, form));
+        let (_, mut reading) = earlier.unwrap_or_else(|| (place, Reading::new(*form, self.limits)));
+        let parsed = reading.go_on(output);
+        self.reading = Some((place, reading));
+        let (end, own) = match parsed {
+            // Had it come byte by byte, one inside of it would have been found before all of it was there.
+            Parsed::Complete { payload, consumed } => (at + consumed - 1, Own::Frame { at, payload, consumed }),
+            Parsed::Incomplete => (end, Own::Waiting { at }),
+            Parsed::Invalid => return Own::None,
+        };
+        match self.hidden.find(&self.received, at, end, form, self.limits) {
+            Some(Prompted { at, payload, consumed }) => Own::Frame { at, payload, consumed },
+            None => own,
+        }
     }
 
     /// What of the bytes behind which nothing more comes was printed, as far as can be told.
@@ -191,7 +173,7 @@ impl Repl {
     /// A frame is believed when the end of the code follows it. If it lost bytes, what follows has become a part of it,
     /// or a part of it follows; a check does not tell it always: `k78` without its `7` and with the next `\x04` has the
     /// same.
-    fn answer_if_prompted(&mut self, payload: Vec<u8>, consumed: usize, needle: &[u8], form: &Form) -> bool {
+    fn answer_if_prompted(&mut self, payload: Vec<u8>, consumed: usize, form: &Form) -> bool {
         let rest = &self.received[consumed..];
         let rest = &rest[..rest.len().min(LONGEST_ERROR + 1)];
         match *rest {
@@ -206,23 +188,21 @@ impl Repl {
             _ => {}
         }
         // Printed in between, by whatever runs beside the code; or the frame was no frame.
-        let prompt = find(rest, PROMPT);
-        let end = [prompt, find(rest, FRIENDLY)].into_iter().flatten().min();
         let too_long = rest.len() > LONGEST_ERROR;
+        let all = consumed + rest.len();
+        let prompt = self.received.find(PROMPT, consumed, all);
+        let friendly = self.received.find(FRIENDLY, consumed, all);
         self.suspect();
-        match end {
-            Some(end) => {
-                let body = &self.received[1..consumed + end];
-                let real = positions(body, needle).find(|&at| match parse(&body[at..], form, &self.limits) {
-                    Parsed::Complete { consumed, .. } => at + consumed == body.len(),
-                    _ => false,
-                });
-                match real.filter(|_| Some(end) == prompt) {
-                    Some(at) => self.print_received(at + 1),
-                    None => return self.doubt(payload, consumed, end, 0),
+        match [prompt, friendly].into_iter().flatten().min() {
+            Some(end) if Some(end) == prompt => {
+                let real = self.hidden.find(&self.received, 0, end + PROMPT.len(), form, self.limits);
+                match real.filter(|real| real.at + real.consumed == end) {
+                    Some(real) => self.print_received(real.at),
+                    None => return self.doubt(payload, consumed, end - consumed, 0),
                 }
                 true
             }
+            Some(end) => self.doubt(payload, consumed, end - consumed, 0),
             None if too_long => {
                 self.print_received(1);
                 true
@@ -235,7 +215,7 @@ impl Repl {
     /// of it. `prompt` is how much is left of the prompt, if it is damaged, too.
     fn doubt(&mut self, payload: Vec<u8>, consumed: usize, between: usize, prompt: usize) -> bool {
         self.forget();
-        let between = self.take(consumed + between, Meaning::Doubtful).skip(consumed).collect();
+        let between = self.take(consumed + between, Meaning::Doubtful)[consumed..].to_vec();
         self.take(prompt, Meaning::Prompt);
         let Some(head) = self.flights.front_mut() else { return false };
         let id = head.id;
@@ -290,8 +270,9 @@ impl Repl {
         }
         // Whatever comes at once, no more is looked at than would be held back if it came byte by byte.
         let all = self.received.len().min(LONGEST_ERROR);
-        let end = find(&self.received[1..all], b"\x04>").map(|at| at + 1);
-        let own = self.own_frame(needle, form);
+        let too_long = self.received.len() > LONGEST_ERROR;
+        let end = self.received.find(b"\x04>", 1, all);
+        let own = self.own_frame(all, needle, form);
         let own_at = match own {
             Own::Frame { at, .. } | Own::Waiting { at } => at,
             Own::None => usize::MAX,
@@ -302,35 +283,41 @@ impl Repl {
         let proof = end.and_then(|end| self.later_answer(end + 2, all));
         let proof = proof.or_else(|| end.filter(|&end| no_room(&self.received[end + 2..all])));
         // A frame before the proof says that the code went on.
-        match (own, end, proof) {
-            (Own::Frame { at, .. }, _, proof) if proof.is_none_or(|proof| at + needle.len() <= proof) => {
+        let goes_on = |at: usize| proof.is_none_or(|proof| at + needle.len() <= proof);
+        match own {
+            Own::Frame { at, .. } if goes_on(at) => {
                 self.print_received(at);
-                true
+                return true;
             }
-            (Own::Waiting { at }, _, Some(proof)) if at + needle.len() <= proof => false,
-            (_, Some(end), Some(_)) => self.end_head(end),
-            _ if self.received.len() > LONGEST_ERROR => {
-                self.print_received(1);
-                true
+            Own::Waiting { at } if goes_on(at) => {}
+            _ => {
+                if let Some(end) = end.filter(|_| proof.is_some()) {
+                    return self.end_head(end);
+                }
             }
-            _ => false,
         }
+        if too_long {
+            self.print_received(1);
+        }
+        too_long
     }
 
     /// Where the first answer to a later request ends in what was received between `from` and `to`.
-    fn later_answer(&self, from: usize, to: usize) -> Option<usize> {
-        let rest = &self.received[from..to];
+    fn later_answer(&mut self, from: usize, to: usize) -> Option<usize> {
         let ends = self.flights.iter().skip(1).filter_map(|flight| match &flight.expect {
             Expect::Frame(form) => {
-                positions(rest, &needle(form)).find_map(|at| match parse(&rest[at..], form, &self.limits) {
-                    Parsed::Complete { consumed, .. } => Some(at + consumed),
+                let needle = needle(form);
+                let first = self.received.find(&needle, from, to)?;
+                let rest = &self.received[first..to];
+                positions(rest, &needle).find_map(|at| match parse(&rest[at..], form, &self.limits) {
+                    Parsed::Complete { consumed, .. } => Some(first + at + consumed),
                     _ => None,
                 })
             }
             // Found as a landmark.
             Expect::Text { .. } => None,
         });
-        ends.min().map(|end| from + end)
+        ends.min()
     }
 
     /// The head has ended without an answer: its error text ends at `end`, where `\x04>` stands.
@@ -345,35 +332,41 @@ impl Repl {
     }
 
     pub(super) fn step_text(&mut self, open: &[u8], close: &[u8]) -> bool {
-        if let Some(at) = find(&self.received, open) {
-            let start = at + open.len();
-            let all = self.received.len().min(at + LONGEST_ERROR * 4);
-            let Some(len) = find(self.received.get(start..all).unwrap_or_default(), close) else {
-                if self.received.len() > all {
-                    self.print_received(at + 1);
-                    return true;
-                }
-                return false;
-            };
+        let opened = self.received.find(open, 0, self.received.len());
+        let before = opened.unwrap_or(self.received.len());
+        if let Some(at) = self.received[..before].iter().position(|&b| b == END) {
             self.print_received(at);
-            let payload = self.received[open.len()..open.len() + len].to_vec();
-            return self.answer(payload, open.len() + len + close.len());
+            let before = before - at;
+            if let Some(end) = self.received.find(b"\x04>", 1, before.min(LONGEST_ERROR)) {
+                return self.end_head(end);
+            }
+            let too_long = match opened {
+                Some(_) => before + open.len() > LONGEST_ERROR + 1,
+                None => before > LONGEST_ERROR,
+            };
+            if too_long {
+                self.print_received(1);
+            }
+            if too_long || opened.is_none() {
+                return too_long;
+            }
         }
-        if let Some(at) = self.received.iter().position(|&b| b == END) {
-            let all = self.received.len().min(at + LONGEST_ERROR);
-            if let Some(end) = find(&self.received[at + 1..all], b"\x04>") {
-                self.print_received(at);
-                return self.end_head(1 + end);
-            }
-            if self.received.len() > all {
-                self.print_received(at + 1);
-                return true;
-            }
+        let Some(at) = self.received.find(open, 0, self.received.len()) else {
+            let held = overlap(&self.received, open);
+            self.print_received(self.received.len() - held);
             return false;
-        }
-        let held = overlap(&self.received, open);
-        self.print_received(self.received.len() - held);
-        false
+        };
+        let (start, longest) = (at + open.len(), at + LONGEST_TEXT);
+        let Some(end) = self.received.find(close, start, longest) else {
+            let too_long = self.received.len() > longest;
+            if too_long {
+                self.print_received(at + 1);
+            }
+            return too_long;
+        };
+        self.print_received(at);
+        let payload = self.received[open.len()..end - at].to_vec();
+        self.answer(payload, end - at + close.len())
     }
 
     /// The line end of a printed answer is no output of a program.
@@ -390,7 +383,7 @@ impl Repl {
 
     pub(super) fn step_answered(&mut self) -> bool {
         let end = self.received.iter().position(|&b| b == END);
-        if let Some(at) = find(&self.received, FRIENDLY).filter(|at| end.is_none_or(|end| *at < end)) {
+        if let Some(at) = find(&self.received[..end.unwrap_or(self.received.len())], FRIENDLY) {
             // Reset between the answer and its prompt: what is in flight behind it learns it from this same text.
             self.print_received(at);
             if let Some(flight) = self.flights.pop_front() {
@@ -417,11 +410,11 @@ impl Repl {
             _ => {}
         }
         let all = self.received.len().min(LONGEST_ERROR);
-        let end = find(&self.received[1..all], b"\x04>");
+        let end = self.received.find(b"\x04>", 1, all);
         match end {
             // An error text here: an interrupt came when the answer was already written.
             Some(end) if may_end(next) => {
-                self.take(end + 3, Meaning::Prompt);
+                self.take(end + 2, Meaning::Prompt);
                 if let Some(flight) = self.flights.pop_front() {
                     self.events.push_back(Event::Done { id: flight.id });
                 }

@@ -81,7 +81,12 @@ impl Actor {
                 break;
             }
         }
-        Err(self.not_installed("the agent could not be installed: does the line lose bytes, or is the heap full?"))
+        Err(self.not_installed(if Instant::now() >= deadline {
+            "the agent was not installed in time: does the line lose bytes, or is it so slow that `open_timeout` should be \
+             longer?"
+        } else {
+            "the agent could not be installed: does the line lose bytes, or is the heap full?"
+        }))
     }
 
     fn not_installed(&self, reason: &str) -> Error {

@@ -49,7 +49,7 @@ use crate::{
     agent::Capabilities,
     board::Learned,
     error::{Error, Result},
-    executor::{Call, Executor, Reply, Table, Work},
+    executor::{Call, Executor, LONGEST, Reply, Table, Work},
     output::{CAPACITY, Output},
     preset::Preset,
     progress::{Progress, Reporter},
@@ -94,6 +94,13 @@ impl Limits {
         recover: Duration::from_secs(5),
         in_flight: Preset::PRODUCTION.in_flight,
     };
+
+    /// The same with times that can be counted.
+    pub(crate) fn bounded(self) -> Self {
+        let Self { open, call, deploy, recover, in_flight } = self;
+        let [open, call, deploy, recover] = [open, call, deploy, recover].map(|limit| limit.min(LONGEST));
+        Self { open, call, deploy, recover, in_flight }
+    }
 
     /// How long `call` may take if it does not say so itself.
     fn of(&self, call: &Call) -> Duration {

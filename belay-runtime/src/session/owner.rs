@@ -32,12 +32,15 @@ impl Owner {
         let deadline = call.due(self.limits.of(&call));
         let limit = call.limit.unwrap_or_default();
         let mut waiting = Waiting::enter(self)?;
+        let inside = call.arrive();
         let (reply, answer) = oneshot::channel();
         let job = Job::new(waiting.id, call, limit, deadline, reply);
         self.commands.send(Command::Call(job)).map_err(|_| self.shared.closed())?;
         let answer = answer.await;
         waiting.answered = true;
-        answer.map_err(|_| self.shared.closed())?.map(Reply::new)
+        let reply = answer.map_err(|_| self.shared.closed())?.map(Reply::new)?;
+        inside.answered();
+        Ok(reply)
     }
 }
 
