@@ -169,6 +169,44 @@ async fn a_body_that_resets_its_board_is_an_unknown_outcome_at_once() {
 }
 
 #[tokio::test]
+async fn a_setup_that_resets_its_board_is_an_error_and_not_repeated_for_ever() {
+    #[belay::device]
+    trait Suicidal {
+        #[belay::setup]
+        async fn open(&self) -> Result<()> {
+            r#"
+            try: import machine
+            except ImportError: import microcontroller as machine
+            f = open('/resets.txt', 'a')
+            f.write('+')
+            f.close()
+            machine.reset()
+            "#
+        }
+
+        #[belay::task]
+        async fn never(&self) -> Result<()> {
+            "pass"
+        }
+    }
+    for (name, bench, builder) in boards() {
+        let device = bench.build(builder).await.with_timeout(LIMIT);
+        let begun = Instant::now();
+        let error = device.never().await.unwrap_err();
+        let resets = bench.board.read_file("/resets.txt").unwrap();
+        match &error {
+            // Once in each of two boots: a reset by something else would have gone unnoticed.
+            Error::OutcomeUnknown { .. } => assert_eq!(resets, b"++", "{name}"),
+            // The line ended with the board's own USB.
+            Error::Lost { .. } => assert_eq!(resets, b"+", "{name}"),
+            other => panic!("{name}: {other}"),
+        }
+        assert!(begun.elapsed() < AT_ONCE * 2, "{name}: {:?}", begun.elapsed());
+        assert_eq!(device.add(3, 4).await.unwrap(), 7, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn what_may_run_again_is_called_again_after_a_reset() {
     for (name, bench, builder) in boards() {
         let device = bench.build(builder).await.with_timeout(LIMIT);

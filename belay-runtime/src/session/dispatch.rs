@@ -6,6 +6,7 @@ use super::{
     actor::{Actor, Flying},
     epoch::scope_key,
     holdings::NONE,
+    modules::RESET,
     sealed::Fault,
     status::Event,
 };
@@ -225,6 +226,8 @@ impl Actor {
             }
             Err(Fault::Gone) => self.queue.put_back(job),
             Err(Fault::Stopped) => {}
+            Err(Fault::Reset) if job.call.is_idempotent() => self.queue.put_back(job),
+            Err(Fault::Reset) => job.answer(Err(self.unknown(&what, RESET))),
             Err(Fault::Error(Error::OutcomeUnknown { .. })) if job.call.is_idempotent() => self.queue.put_back(job),
             Err(Fault::Error(error)) => job.answer(Err(error)),
         }
@@ -250,8 +253,10 @@ impl Actor {
                 self.epoch = None;
                 return Ok(());
             }
+            Err(Fault::Reset) => return self.begin_anew(one),
             Err(Fault::Error(error)) => return Err(error),
         };
+        self.modules.went_through();
         self.note_interrupt(&payload);
         // What was parsed when the program was compiled may have been changed on the way: with checks it shows.
         if self.is_unchecked() && Exception::from_reply(&payload).is_some_and(|e| e.kind() == "SyntaxError") {

@@ -19,7 +19,12 @@ pub(super) struct Modules {
     called: Vec<(&'static Task, Arc<Args>)>,
     /// The teardowns that were called since the last task of their namespace.
     torn_down: Vec<&'static Task>,
+    /// What was being put on the board, or run for that, when it was reset last.
+    reset_in: Option<&'static Task>,
 }
+
+/// Why nobody knows what became of a request.
+pub(super) const RESET: &str = "the board was reset";
 
 impl Modules {
     fn args(&self, setup: &Task) -> Option<&Arc<Args>> {
@@ -45,6 +50,11 @@ impl Modules {
     /// Whether a teardown has run already.
     pub(super) fn has_torn_down(&self, teardown: &Task) -> bool {
         self.torn_down.iter().any(|torn| std::ptr::eq(*torn, teardown))
+    }
+
+    /// What was put on the board stayed there.
+    pub(super) fn went_through(&mut self) {
+        self.reset_in = None;
     }
 
     /// The setup that nobody has called and without which nothing of this namespace runs.
@@ -110,6 +120,7 @@ impl Actor {
         let id = self.next_id();
         match self.request(id, body, module.name, until).await {
             Ok(payload) => {
+                self.modules.went_through();
                 self.note_interrupt(&payload);
                 crate::call::check(module.name, &payload, Some(module)).map(|()| Some(payload))
             }
@@ -118,7 +129,20 @@ impl Actor {
                 self.epoch = None;
                 Ok(None)
             }
+            Err(Fault::Reset) => self.begin_anew(module).map(|()| None),
         }
+    }
+
+    /// The board was reset while this was put on it, or run for that: in the next epoch it is due again, as everything is.
+    /// But not for ever, because it may be what resets the board; and a teardown is no part of a new epoch.
+    pub(super) fn begin_anew(&mut self, task: &'static Task) -> Result<()> {
+        self.epoch = None;
+        let before = self.modules.reset_in.replace(task);
+        if task.kind == Kind::Teardown || before.is_some_and(|before| std::ptr::eq(before, task)) {
+            self.modules.went_through();
+            return Err(self.unknown(task.name, RESET));
+        }
+        Ok(())
     }
 
     /// A setup or a teardown that is called. A setup without parameters runs unless it has; everything else runs.

@@ -45,6 +45,8 @@ pub(super) enum Fault {
     Gone,
     /// Nobody waits for it any more: the board has been stopped.
     Stopped,
+    /// The board was reset while it was under way.
+    Reset,
     Error(Error),
 }
 
@@ -451,7 +453,7 @@ impl Actor {
                     if attempt.spared {
                         return Err(Fault::Gone);
                     }
-                    return Err(self.unknown(what, "the board was reset").into());
+                    return Err(Fault::Reset);
                 }
                 // The text was too much for the heap, or it ran and left no room for its reply to be kept.
                 if let Some(exception) = attempt.ended.as_deref().and_then(Exception::from_traceback)
@@ -470,7 +472,7 @@ impl Actor {
             }
             Status::Absent => match attempt.ended {
                 Some(error) if attempt.spared || super::settle::is_name_error(&error) => Err(Fault::Gone),
-                _ => Err(self.unknown(what, "the board was reset").into()),
+                _ => Err(Fault::Reset),
             },
         }
     }
