@@ -7,7 +7,7 @@ use tokio::{sync::oneshot, time::Instant};
 use super::{
     actor::{Actor, Step},
     job::Job,
-    status::{Event as Happened, State},
+    status::State,
 };
 use crate::{
     error::{Error, Result},
@@ -75,9 +75,7 @@ impl Actor {
             return;
         }
         // What is to be stopped was marked when it was asked for: what was sent since is not meant.
-        self.shared.status.interrupts.count();
-        self.shared.status.tell(Happened::Interrupted);
-        self.recount().await;
+        self.stop_board().await;
         let outcome = match (&self.wire, &self.epoch) {
             (None, _) => Err(self.lost_for_good("the line has ended")),
             (_, None) if self.deaf => Err(self.unresponsive("Ctrl-C and Ctrl-A")),

@@ -444,16 +444,14 @@ impl Actor {
             }
             status => status?,
         };
+        let reset = if attempt.spared { Fault::Gone } else { Fault::Reset };
         match status {
             Status::Present(present) => {
                 let same = self.epoch.as_ref().is_some_and(|epoch| epoch.token() == present.epoch);
                 let ran = present.calls >= attempt.n && !attempt.refused;
                 self.adopt(*present);
                 if !same {
-                    if attempt.spared {
-                        return Err(Fault::Gone);
-                    }
-                    return Err(Fault::Reset);
+                    return Err(reset);
                 }
                 // The text was too much for the heap, or it ran and left no room for its reply to be kept.
                 if let Some(exception) = attempt.ended.as_deref().and_then(Exception::from_traceback)
@@ -471,8 +469,8 @@ impl Actor {
                 Ok(Fate::DidNotRun)
             }
             Status::Absent => match attempt.ended {
-                Some(error) if attempt.spared || super::settle::is_name_error(&error) => Err(Fault::Gone),
-                _ => Err(Fault::Reset),
+                Some(error) if super::settle::is_name_error(&error) => Err(Fault::Gone),
+                _ => Err(reset),
             },
         }
     }

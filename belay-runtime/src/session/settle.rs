@@ -183,6 +183,11 @@ impl Actor {
         if let Some(first) = self.flying.front_mut() {
             first.abandoned |= !first.cancelled;
         }
+        self.stop_board().await;
+    }
+
+    /// Stops whatever runs, and finds out what became of the calls in flight.
+    pub(super) async fn stop_board(&mut self) {
         self.shared.status.interrupts.count();
         self.shared.status.tell(Happened::Interrupted);
         self.recount().await;
