@@ -27,8 +27,8 @@ pub enum Measure {
     Complete(usize),
     /// The start of a value that may still become one.
     Incomplete,
-    /// No value within the limits, whatever follows.
-    Invalid,
+    /// No value within the limits, whatever follows: so many bytes tell it.
+    Invalid(usize),
 }
 
 /// Measures the value at the start of `bytes`.
@@ -65,7 +65,10 @@ impl Walker {
                 Ok(_) => {}
                 Err(Stop::End) => return Measure::Complete(self.pos),
                 Err(Stop::Short) => return Measure::Incomplete,
-                Err(Stop::Reserved | Stop::Deep | Stop::Long) => return Measure::Invalid,
+                Err(Stop::Reserved | Stop::Deep | Stop::Long) => {
+                    let last = bytes.get(self.pos..).map_or(Err(HeadError::Short), head);
+                    return Measure::Invalid(self.pos + last.map_or(1, |(_, len)| len));
+                }
             }
         }
     }
@@ -238,7 +241,7 @@ mod tests {
             &[0xda, 0x04, 0x00],
             &[0x9f, 0xda, 0x03, 0xd8],
         ] {
-            assert_eq!(measure(bytes, &LIMITS), Measure::Invalid, "{bytes:02x?}");
+            assert!(matches!(measure(bytes, &LIMITS), Measure::Invalid(_)), "{bytes:02x?}");
         }
         assert_eq!(measure(&[0x91, 0x91, 0x91, 0x91, 0x00], &LIMITS), Measure::Complete(5));
     }

@@ -58,8 +58,8 @@ pub(crate) enum Parsed {
     Complete { payload: Vec<u8>, consumed: usize },
     /// It may become one.
     Incomplete,
-    /// It is something that was printed.
-    Invalid,
+    /// It is something that was printed: so many bytes of the output tell it.
+    Invalid { seen: usize },
 }
 
 /// How a frame is read.
@@ -127,9 +127,10 @@ impl Reading {
                     let payload = payload(&self.bytes[self.form.head()..len]);
                     return Parsed::Complete { payload, consumed: length_before(output, self.form.way, len) };
                 }
-                Length::Unknown if intact && most == output.len() => return Parsed::Incomplete,
-                Length::Unknown if intact => {}
-                _ => return Parsed::Invalid,
+                Length::NoFrame(seen) => return Parsed::Invalid { seen: length_before(output, self.form.way, seen) },
+                Length::Unknown if !intact => return Parsed::Invalid { seen: self.used + 2 },
+                Length::Unknown if most == output.len() => return Parsed::Incomplete,
+                Length::Unknown => {}
             }
         }
     }
@@ -141,14 +142,14 @@ impl Reading {
         let len = match self.walker.advance(value.get(marked..).unwrap_or_default()) {
             Measure::Complete(len) => marked + len,
             Measure::Incomplete => return Length::Unknown,
-            Measure::Invalid => return Length::NoFrame,
+            Measure::Invalid(seen) => return Length::NoFrame(self.form.head() + marked + seen),
         };
         match *head {
             [_, a, b, c]
                 if i64::from(u32::from_be_bytes([0, a, b, c]))
                     != 0xff_ffff - check(self.form.n.into(), &value[..len]) =>
             {
-                Length::NoFrame
+                Length::NoFrame(self.form.head() + len)
             }
             _ => Length::Bytes(self.form.head() + len),
         }
@@ -159,7 +160,8 @@ enum Length {
     Bytes(usize),
     /// More bytes are needed to say.
     Unknown,
-    NoFrame,
+    /// So many tell that it is none.
+    NoFrame(usize),
 }
 
 /// What a frame says: a value, an exception as the extension that decoders know, or a refusal.

@@ -394,20 +394,21 @@ impl Repl {
     }
 
     /// What is looked for before anything else: the banner during a resync, else the answer of a greeting that stands
-    /// behind other requests.
+    /// behind other requests, or that the board has not confirmed.
     fn landmark(&mut self) -> Option<Landmark> {
         let (from, to) = (self.received.at(self.passed), self.received.len());
         if self.syncing {
             let found = BANNERS.iter().filter_map(|text| Some((self.received.find(text, from, to)?, text.len()))).min();
             return Some(Landmark { found, begun: banner_overlap(&self.received), close: Vec::new(), answers: None });
         }
-        let texts = self.flights.iter().skip(1).filter_map(|flight| match &flight.expect {
-            Expect::Text { open, close } => {
+        let texts = self.flights.iter().enumerate().filter_map(|(at, flight)| match &flight.expect {
+            // Its `OK` may be lost, whether or not the prompt before it came with the bytes that are looked at now.
+            Expect::Text { open, close } if at > 0 || matches!(flight.phase, Phase::Sent) => {
                 let found = self.received.find(open, from, to).map(|at| (at, open.len()));
                 let (begun, close) = (overlap(&self.received, open), close.clone());
                 Some(Landmark { found, begun, close, answers: Some(flight.id) })
             }
-            Expect::Frame(_) => None,
+            _ => None,
         });
         // A question that was lost is asked anew: the one that is answered first counts.
         texts.reduce(|one, other| {

@@ -141,11 +141,11 @@ impl Repl {
         let (_, mut reading) = earlier.unwrap_or_else(|| (place, Reading::new(*form, self.limits)));
         let parsed = reading.go_on(output);
         self.reading = Some((place, reading));
+        // Had it come byte by byte, one inside of it would have been found before all of it was there.
         let (end, own) = match parsed {
-            // Had it come byte by byte, one inside of it would have been found before all of it was there.
             Parsed::Complete { payload, consumed } => (at + consumed - 1, Own::Frame { at, payload, consumed }),
+            Parsed::Invalid { seen } => (at + seen - 1, Own::None),
             Parsed::Incomplete => (end, Own::Waiting { at }),
-            Parsed::Invalid => return Own::None,
         };
         match self.hidden.find(&self.received, at, end, form, self.limits) {
             Some(Prompted { at, payload, consumed }) => Own::Frame { at, payload, consumed },
