@@ -190,12 +190,13 @@ impl Device {
         Self { session: Arc::new(session) }
     }
 
-    pub(crate) async fn call(&self, task: &'static Task, args: Arc<Args>) -> Result<Vec<u8>> {
-        self.submit(Call::new(Work::Task { task, args, via: None })).await
+    pub(crate) fn call(&self, task: &'static Task, args: Arc<Args>) -> impl Future<Output = Result<Vec<u8>>> + Send {
+        self.submit(Call::new(Work::Task { task, args, via: None }))
     }
 
-    pub(crate) async fn submit(&self, call: Call) -> Result<Vec<u8>> {
-        self.session.carry(call).await.map(Reply::into_payload)
+    pub(crate) fn submit(&self, call: Call) -> impl Future<Output = Result<Vec<u8>>> + Send {
+        let carried = self.session.carry(call);
+        async { carried.await.map(Reply::into_payload) }
     }
 }
 

@@ -39,6 +39,7 @@ mod session;
 mod stream;
 mod task;
 mod thread;
+mod topic;
 mod trace;
 #[cfg(test)]
 mod transfer_tests;

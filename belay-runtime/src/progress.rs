@@ -3,12 +3,14 @@
 use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast::{
-    self,
+    Receiver,
     error::{RecvError, TryRecvError},
 };
 
+use crate::topic::Topic;
+
 /// How many states are kept for a subscriber that does not read.
-const CAPACITY: usize = 256;
+pub(crate) const CAPACITY: usize = 256;
 
 /// How far a transfer has come.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,10 +39,14 @@ impl Transfer {
 /// A subscription to the progress of all transfers of a session, oldest first.
 #[derive(Debug)]
 pub struct Progress {
-    receiver: broadcast::Receiver<Transfer>,
+    receiver: Receiver<Transfer>,
 }
 
 impl Progress {
+    pub(crate) fn new(receiver: Receiver<Transfer>) -> Self {
+        Self { receiver }
+    }
+
     /// The next state of a transfer; `None` once the session has ended. A subscriber that falls behind misses the oldest.
     pub async fn next(&mut self) -> Option<Transfer> {
         loop {
@@ -64,22 +70,6 @@ impl Progress {
     }
 }
 
-/// Where a session's transfers are told.
-#[derive(Debug)]
-pub(crate) struct Reporter {
-    sender: broadcast::Sender<Transfer>,
-}
-
-impl Reporter {
-    pub(crate) fn new() -> Self {
-        Self { sender: broadcast::Sender::new(CAPACITY) }
-    }
-
-    pub(crate) fn subscribe(&self) -> Progress {
-        Progress { receiver: self.sender.subscribe() }
-    }
-}
-
 /// A transfer under way.
 #[derive(Debug)]
 pub(crate) struct Under {
@@ -89,7 +79,7 @@ pub(crate) struct Under {
 }
 
 impl Under {
-    pub(crate) fn begin(to: &Reporter, what: &str, total: usize) -> Self {
+    pub(crate) fn begin(to: &Topic<Transfer>, what: &str, total: usize) -> Self {
         let under = Self { what: what.to_owned(), total, begun: Instant::now() };
         under.reached(to, 0);
         under
@@ -100,16 +90,14 @@ impl Under {
         self.total
     }
 
-    pub(crate) fn reached(&self, to: &Reporter, bytes: usize) {
-        if to.sender.receiver_count() == 0 {
-            return;
-        }
-        let bytes = bytes.min(self.total);
-        let seconds = self.begun.elapsed().as_secs_f64();
-        let rate = if seconds > 0.0 { bytes as f64 / seconds } else { 0.0 };
-        let time_left =
-            (rate > 0.0).then(|| Duration::try_from_secs_f64((self.total - bytes) as f64 / rate).ok()).flatten();
-        // Nobody listening any more is no error.
-        let _ = to.sender.send(Transfer { what: self.what.clone(), bytes, total: self.total, rate, time_left });
+    pub(crate) fn reached(&self, to: &Topic<Transfer>, bytes: usize) {
+        to.tell(|| {
+            let bytes = bytes.min(self.total);
+            let seconds = self.begun.elapsed().as_secs_f64();
+            let rate = if seconds > 0.0 { bytes as f64 / seconds } else { 0.0 };
+            let time_left =
+                (rate > 0.0).then(|| Duration::try_from_secs_f64((self.total - bytes) as f64 / rate).ok()).flatten();
+            Transfer { what: self.what.clone(), bytes, total: self.total, rate, time_left }
+        });
     }
 }

@@ -116,11 +116,15 @@ impl Executor {
     }
 
     /// Carries a call that has its deadline.
-    pub(crate) async fn carry(&self, mut call: Call, deadline: Instant) -> Result<Reply> {
-        let mut stack = match &self.inner {
-            Inner::Session(owner) => return owner.submit(call).await,
-            Inner::Stack(stack) => stack.clone(),
-        };
+    pub(crate) async fn carry(&self, call: Box<Call>, deadline: Instant) -> Result<Reply> {
+        match &self.inner {
+            Inner::Session(owner) => owner.submit(call).await,
+            // In a box: the future of every call would have room for it.
+            Inner::Stack(stack) => Box::pin(self.carry_through(stack.clone(), *call, deadline)).await,
+        }
+    }
+
+    async fn carry_through(&self, mut stack: Box<dyn Stack>, mut call: Call, deadline: Instant) -> Result<Reply> {
         // Most are ready at once, and need no timer.
         let ready = poll_fn(|cx| Poll::Ready(stack.poll_ready(cx))).await;
         match ready {
@@ -162,7 +166,7 @@ impl Service<Call> for Executor {
         match &mut self.inner {
             Inner::Session(owner) => {
                 let owner = owner.clone();
-                Box::pin(async move { owner.submit(call).await })
+                Box::pin(async move { owner.submit(Box::new(call)).await })
             }
             Inner::Stack(stack) => stack.call(call),
         }

@@ -8,6 +8,9 @@ use crate::codec::msgpack::WORK;
 /// How many searches are remembered; more texts than these are never looked for at a time.
 const MOST_SEARCHES: usize = 12;
 
+/// So little is looked through again rather than remembered: most replies are not longer.
+const SHORT: usize = 48;
+
 /// What has been received and not been understood. It is read as a slice of what is shown.
 #[derive(Debug, Default)]
 pub(super) struct Received {
@@ -79,6 +82,12 @@ impl Received {
     /// Where `text` first stands between `from` and `to`.
     pub(super) fn find(&mut self, text: &[u8], from: usize, to: usize) -> Option<usize> {
         let to = to.min(self.len());
+        if to.saturating_sub(from) <= SHORT {
+            let found = super::understand::find(self.get(from..to).unwrap_or_default(), text).map(|at| from + at);
+            #[cfg(test)]
+            WORK.set(WORK.get() + to.saturating_sub(from));
+            return found;
+        }
         let (base, begin) = (self.place(0), self.place(from));
         let index = self.searches.iter().position(|search| search.text == text).unwrap_or_else(|| {
             self.searches.truncate(MOST_SEARCHES - 1);

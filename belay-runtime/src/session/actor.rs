@@ -51,7 +51,7 @@ pub(super) struct Actor {
     /// What the session was asked to do at once, whoever waits.
     pub(super) asked: Asked,
     /// The call for which the board is being reset.
-    pub(super) restarting: Option<Job>,
+    pub(super) restarting: Option<Box<Job>>,
     /// The line had the last turn: whoever asks for something has the next.
     heard: bool,
     /// The board did not stop when it was told to, and nothing has been heard of it since.
@@ -87,7 +87,7 @@ impl Drop for End {
 
 /// A call that has been handed to the board.
 pub(super) struct Flying {
-    pub(super) job: Job,
+    pub(super) job: Box<Job>,
     /// The agent's number of it.
     pub(super) n: u32,
     /// Nobody waits for it any more, or its deadline has passed.
@@ -117,7 +117,7 @@ pub(super) struct Lost {
 }
 
 impl Flying {
-    pub(super) fn new(job: Job, n: u32) -> Self {
+    pub(super) fn new(job: Box<Job>, n: u32) -> Self {
         let since = Instant::now();
         Self {
             job,
@@ -225,18 +225,19 @@ impl Actor {
         Ok(())
     }
 
-    pub(super) async fn run(mut self) {
+    // What is seldom done is boxed: it would be most of what a session takes.
+    pub(super) async fn run(&mut self) {
         loop {
             if self.doubtful {
                 self.send_ping();
             }
             // Counting interrupts what runs: those behind it may end first.
             if self.pings.is_empty() && self.has_ended() && self.flying.iter().all(Flying::is_over) {
-                self.recount().await;
+                Box::pin(self.recount()).await;
             }
             self.obey().await;
             if self.is_adrift() && !self.asked.closes() {
-                self.reach().await;
+                Box::pin(self.reach()).await;
             }
             self.start_ready().await;
             if self.asked.interrupts() || self.is_adrift() && !self.asked.closes() {
@@ -252,13 +253,13 @@ impl Actor {
             match self.next([late, ask, unanswered].into_iter().flatten().min()).await {
                 Step::Event(event) => self.on_event(event),
                 Step::Changed => {}
-                Step::TimeUp if unanswered.is_some_and(|due| due <= Instant::now()) => self.recount().await,
-                Step::TimeUp if late.is_none_or(|late| late > Instant::now()) => self.break_silence().await,
-                Step::TimeUp => self.interrupt().await,
+                Step::TimeUp if unanswered.is_some_and(|due| due <= Instant::now()) => Box::pin(self.recount()).await,
+                Step::TimeUp if late.is_none_or(|late| late > Instant::now()) => Box::pin(self.break_silence()).await,
+                Step::TimeUp => Box::pin(self.interrupt()).await,
                 Step::Lost(error) => drop(self.lost(error)),
             }
         }
-        self.close().await;
+        Box::pin(self.close()).await;
     }
 
     /// Waits for the next thing that concerns the session, at most until `until`. The queue fills and its deadlines are
@@ -358,8 +359,7 @@ impl Actor {
 
     pub(super) fn print(&self, bytes: Vec<u8>) {
         if !bytes.is_empty() {
-            // Nobody listening is no error.
-            let _ = self.shared.output.send(bytes);
+            self.shared.output.tell(|| bytes);
         }
     }
 

@@ -42,7 +42,7 @@ impl Asked {
 }
 
 impl Actor {
-    pub(super) fn queue_up(&mut self, mut job: Job) {
+    pub(super) fn queue_up(&mut self, mut job: Box<Job>) {
         if self.asked.closes() {
             job.answer(Err(self.shared.closed()));
         } else {
@@ -75,7 +75,7 @@ impl Actor {
             return;
         }
         // What is to be stopped was marked when it was asked for: what was sent since is not meant.
-        self.stop_board().await;
+        Box::pin(self.stop_board()).await;
         let outcome = match (&self.wire, &self.epoch) {
             (None, _) => Err(self.lost_for_good("the line has ended")),
             (_, None) if self.deaf => Err(self.unresponsive("Ctrl-C and Ctrl-A")),
@@ -163,7 +163,7 @@ impl Actor {
     }
 
     /// Ends the session: the board runs what it is to run last, and is left in the REPL for people.
-    pub(super) async fn close(mut self) {
+    pub(super) async fn close(&mut self) {
         let mut outcome = Ok(());
         if self.asked.closes() {
             // What threads and generators do at their end may need what teardowns put away.

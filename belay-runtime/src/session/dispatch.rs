@@ -44,9 +44,9 @@ impl Actor {
                 self.lend(id, lease);
             } else if work.needs_line_alone() && self.wire.is_some() {
                 // A reset helps a board, too, whose heap has no room left for a greeting.
-                self.restart(id, &work).await;
+                Box::pin(self.restart(id, &work)).await;
             } else if !ready {
-                self.reach().await;
+                Box::pin(self.reach()).await;
                 // What was dropped while the board was away goes first.
                 self.free_dropped();
             } else {
@@ -73,7 +73,7 @@ impl Actor {
                 if let Some(setup) = self.uncalled(task) {
                     self.queue.take(id)?.answer(Err(Self::missing_setup(task, setup)));
                 } else if self.flying.is_empty() {
-                    self.call_module(id, task, args).await;
+                    Box::pin(self.call_module(id, task, args)).await;
                 }
                 return None;
             }
@@ -127,7 +127,7 @@ impl Actor {
             }
             Work::Release { scope } => {
                 if self.flying.is_empty() {
-                    self.release(id, scope).await;
+                    Box::pin(self.release(id, scope)).await;
                 }
                 return None;
             }
@@ -150,7 +150,7 @@ impl Actor {
         };
         // It has to be put on the board first, when nothing else is under way.
         if self.flying.is_empty() {
-            self.deploy_for(id, scope, missing).await;
+            Box::pin(self.deploy_for(id, scope, missing)).await;
         }
         None
     }
@@ -215,7 +215,7 @@ impl Actor {
         let until = job.deadline;
         let what = job.call.name().to_owned();
         self.flying.push_back(Flying::new(job, n));
-        let outcome = self.request(id, body, &what, until).await;
+        let outcome = Box::pin(self.request(id, body, &what, until)).await;
         // An interrupt has already told its caller, or put it back into the queue.
         let Some(flying) = self.flying.pop_front_if(|flying| flying.job.id == id) else { return true };
         let mut job = flying.job;

@@ -11,7 +11,7 @@ use crate::{
         self, Agent, Body, Capabilities, Present, Source,
         library::{Function, GUARD, KEEP, OBJ, PULL, PUT, THREAD},
     },
-    codec::args::Args,
+    codec::args::{Args, LiteralOptions},
     executor::Via,
     repl::{Expect, Form, Lane, Repl},
     task::{FNV_BASIS, Scope, Task, fnv1a},
@@ -22,6 +22,7 @@ pub(super) struct Epoch {
     token: u32,
     agent: &'static Agent,
     pub(super) capabilities: Capabilities,
+    literals: LiteralOptions,
     /// Index on the board by identity.
     deployed: HashMap<u64, usize>,
     /// The agent's count of calls, as far as they have been handed over.
@@ -39,7 +40,8 @@ impl Epoch {
         let Present { agent, epoch: token, calls, capabilities, deployed } = present;
         // The board's first function is the one that deploys.
         let deployed = deployed.into_iter().zip(1..).collect();
-        let mut epoch = Self { token, agent, capabilities, deployed, calls, locked: false, guarded: false };
+        let literals = capabilities.literals();
+        let mut epoch = Self { token, agent, capabilities, literals, deployed, calls, locked: false, guarded: false };
         epoch.guarded = !agent.verifies && epoch.index(&GUARD).is_some();
         epoch
     }
@@ -100,7 +102,7 @@ impl Epoch {
         if !args.is_empty() || self.verifies() {
             body.push(b',');
         }
-        args.write(&mut body, &self.capabilities.literals());
+        args.write(&mut body, &self.literals);
         Some(Body::call(body))
     }
 
@@ -109,7 +111,7 @@ impl Epoch {
         let names: String = setup.params.iter().map(|name| format!("'{name}',")).collect();
         let index = self.index(self.form(&PUT))?;
         let mut body = format!("{index},{},({names}),", scope_key(setup.scope)).into_bytes();
-        args.write(&mut body, &self.capabilities.literals());
+        args.write(&mut body, &self.literals);
         Some(Body::call(body))
     }
 

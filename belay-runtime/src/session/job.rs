@@ -9,10 +9,10 @@ use crate::{
     executor::{Call, Work},
 };
 
-/// One request on its way through the session.
+/// One request on its way through the session. It is handed from place to place, and boxed for that.
 pub(super) struct Job {
     pub(super) id: u64,
-    pub(super) call: Call,
+    pub(super) call: Box<Call>,
     pub(super) limit: Duration,
     pub(super) deadline: Instant,
     /// It has been handed to the board before.
@@ -26,12 +26,12 @@ pub(super) struct Job {
 impl Job {
     pub(super) fn new(
         id: u64,
-        call: Call,
+        call: Box<Call>,
         limit: Duration,
         deadline: Instant,
         reply: oneshot::Sender<Result<Vec<u8>>>,
-    ) -> Self {
-        Self { id, call, limit, deadline, sent: false, deployed: false, reply: Some(reply) }
+    ) -> Box<Self> {
+        Box::new(Self { id, call, limit, deadline, sent: false, deployed: false, reply: Some(reply) })
     }
 
     pub(super) fn is_waited_for(&self) -> bool {
@@ -39,8 +39,9 @@ impl Job {
     }
 
     /// One that nobody waits for.
-    pub(super) fn unwatched(id: u64, call: Call, limit: Duration) -> Self {
-        Self { id, call, limit, deadline: Instant::now() + limit, sent: false, deployed: false, reply: None }
+    pub(super) fn unwatched(id: u64, call: Call, limit: Duration) -> Box<Self> {
+        let call = Box::new(call);
+        Box::new(Self { id, call, limit, deadline: Instant::now() + limit, sent: false, deployed: false, reply: None })
     }
 
     /// How long after its deadline a caller waits at most for word of the board.

@@ -33,7 +33,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{broadcast, mpsc, oneshot, watch},
+    sync::{mpsc, oneshot, watch},
     time::Instant,
 };
 
@@ -50,10 +50,11 @@ use crate::{
     board::Learned,
     error::{Error, Result},
     executor::{Call, Executor, LONGEST, Reply, Table, Work},
-    output::{CAPACITY, Output},
+    output::{self, Output},
     preset::Preset,
-    progress::{Progress, Reporter},
+    progress::{self, Progress, Transfer},
     task::Scope,
+    topic::Topic,
     trace::Trace,
     transport::{Line, Trust},
 };
@@ -118,10 +119,10 @@ pub(crate) struct Shared {
     next_id: AtomicU64,
     waiting: AtomicUsize,
     counts: Arc<Counts>,
-    output: broadcast::Sender<Vec<u8>>,
+    output: Topic<Vec<u8>>,
     capabilities: Mutex<Option<Capabilities>>,
     learned: Mutex<Option<Learned>>,
-    progress: Reporter,
+    progress: Topic<Transfer>,
     status: Status,
     /// The way to the owner of the line for what is no call. It does not keep the owner alive.
     commands: OnceLock<mpsc::WeakUnboundedSender<Command>>,
@@ -138,10 +139,10 @@ impl Shared {
             next_id: AtomicU64::new(1),
             waiting: AtomicUsize::new(0),
             counts: Arc::default(),
-            output: broadcast::Sender::new(CAPACITY),
+            output: Topic::new(output::CAPACITY),
             capabilities: Mutex::new(None),
             learned: Mutex::new(None),
-            progress: Reporter::new(),
+            progress: Topic::new(progress::CAPACITY),
             status: Status::new(),
             commands: OnceLock::new(),
             scopes: Mutex::default(),
@@ -234,7 +235,7 @@ impl std::fmt::Debug for Session {
 
 /// What the owner of the line is asked for.
 enum Command {
-    Call(Job),
+    Call(Box<Job>),
     /// Nobody waits for this call any more.
     Forget(u64),
     /// The exclusive use with this number is over.
@@ -262,7 +263,7 @@ impl Session {
         let _ = shared.commands.set(commands.downgrade());
         let mut actor = actor::Actor::new(Arc::clone(&shared), line, opener, inbox, start);
         actor.open(deadline).await?;
-        tokio::spawn(actor.run());
+        tokio::spawn(async move { actor.run().await });
         Ok(Self::new(Executor::session(Owner { commands, shared: Arc::clone(&shared), limits }), shared, limits))
     }
 
@@ -327,7 +328,7 @@ impl Session {
     /// How far transfers to the board come from now on: tasks, setups and pieces of code that are put on it.
     #[must_use]
     pub fn progress(&self) -> Progress {
-        self.shared.progress.subscribe()
+        Progress::new(self.shared.progress.subscribe())
     }
 
     /// Everything the board prints from now on, never mixed with replies.
@@ -385,8 +386,9 @@ impl Session {
     }
 
     /// Hands a call over to whatever carries calls, and waits for what comes of it.
-    pub(crate) async fn carry(&self, call: Call) -> Result<Reply> {
+    pub(crate) fn carry(&self, call: Call) -> impl Future<Output = Result<Reply>> + Send {
         let (call, deadline) = self.made(call);
-        self.executor.carry(call, deadline).await
+        // Futures within futures move it several times before it is under way.
+        self.executor.carry(Box::new(call), deadline)
     }
 }

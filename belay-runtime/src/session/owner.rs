@@ -27,7 +27,7 @@ impl Owner {
     }
 
     /// Hands a call over to the owner of the line and waits for what comes of it, an exception included.
-    pub(crate) async fn submit(&self, mut call: Call) -> Result<Reply> {
+    pub(crate) async fn submit(&self, mut call: Box<Call>) -> Result<Reply> {
         // A layer may have given it another time; otherwise it has its deadline already.
         let deadline = call.due(self.limits.of(&call));
         let limit = call.limit.unwrap_or_default();

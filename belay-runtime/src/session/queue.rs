@@ -9,7 +9,7 @@ use crate::error::{AfterTimeout, Error};
 
 #[derive(Default)]
 pub(super) struct Queue {
-    jobs: VecDeque<Job>,
+    jobs: VecDeque<Box<Job>>,
     /// Only calls with this lease may begin.
     lease: Option<u64>,
     /// The call for whose sake the board is being set up: its deadline stands still meanwhile.
@@ -19,13 +19,13 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn push(&mut self, job: Job) {
+    pub(super) fn push(&mut self, job: Box<Job>) {
         self.reckon_with(job.deadline);
         self.jobs.push_back(job);
     }
 
     /// Puts a call that did not run back to where it came from.
-    pub(super) fn put_back(&mut self, job: Job) {
+    pub(super) fn put_back(&mut self, job: Box<Job>) {
         self.reckon_with(job.deadline);
         self.jobs.push_front(job);
     }
@@ -44,14 +44,15 @@ impl Queue {
             None => self.jobs.front(),
             Some(_) => self.jobs.iter().find(|job| job.call.lease == self.lease),
         }
+        .map(Box::as_ref)
     }
 
     pub(super) fn get_mut(&mut self, id: u64) -> Option<&mut Job> {
-        self.jobs.iter_mut().find(|job| job.id == id)
+        self.jobs.iter_mut().find(|job| job.id == id).map(Box::as_mut)
     }
 
     /// Takes a call out, if somebody still waits for it.
-    pub(super) fn take(&mut self, id: u64) -> Option<Job> {
+    pub(super) fn take(&mut self, id: u64) -> Option<Box<Job>> {
         let at = self.jobs.iter().position(|job| job.id == id)?;
         self.jobs.remove(at)
     }

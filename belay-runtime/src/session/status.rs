@@ -4,14 +4,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{
     broadcast::{
-        self,
+        Receiver,
         error::{RecvError, TryRecvError},
     },
     watch,
 };
 
 use super::job::Job;
-use crate::executor::Work;
+use crate::{executor::Work, topic::Topic};
 
 /// How many events are kept for a subscriber that does not read.
 const KEPT: usize = 128;
@@ -61,7 +61,7 @@ pub enum Event {
 /// A subscription to what happens to a session.
 #[derive(Debug)]
 pub struct Events {
-    receiver: broadcast::Receiver<Event>,
+    receiver: Receiver<Event>,
 }
 
 impl Events {
@@ -141,7 +141,7 @@ impl Counter {
 #[derive(Debug)]
 pub(super) struct Status {
     state: watch::Sender<State>,
-    events: broadcast::Sender<Event>,
+    events: Topic<Event>,
     pub(super) calls: Counter,
     pub(super) cache_hits: Counter,
     pub(super) deployments: Counter,
@@ -156,7 +156,7 @@ impl Status {
     pub(super) fn new() -> Self {
         Self {
             state: watch::Sender::new(State::Connecting),
-            events: broadcast::Sender::new(KEPT),
+            events: Topic::new(KEPT),
             calls: Counter::default(),
             cache_hits: Counter::default(),
             deployments: Counter::default(),
@@ -189,8 +189,7 @@ impl Status {
     }
 
     pub(super) fn tell(&self, event: Event) {
-        // Nobody listening is no error.
-        let _ = self.events.send(event);
+        self.events.tell(|| event);
     }
 
     /// Counts a call that is handed to the board.
