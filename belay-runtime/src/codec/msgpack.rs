@@ -66,7 +66,8 @@ impl Walker {
                 Err(Stop::End) => return Measure::Complete(self.pos),
                 Err(Stop::Short) => return Measure::Incomplete,
                 Err(Stop::Reserved | Stop::Deep | Stop::Long) => {
-                    let last = bytes.get(self.pos..).map_or(Err(HeadError::Short), head);
+                    // The head that was the last to be read; one that is reserved is a byte.
+                    let last = head(bytes.get(self.pos..).unwrap_or_default());
                     return Measure::Invalid(self.pos + last.map_or(1, |(_, len)| len));
                 }
             }
@@ -241,7 +242,9 @@ mod tests {
             &[0xda, 0x04, 0x00],
             &[0x9f, 0xda, 0x03, 0xd8],
         ] {
-            assert!(matches!(measure(bytes, &LIMITS), Measure::Invalid(_)), "{bytes:02x?}");
+            let Measure::Invalid(n) = measure(bytes, &LIMITS) else { panic!("{bytes:02x?}") };
+            assert_eq!(measure(&bytes[..n], &LIMITS), Measure::Invalid(n), "{bytes:02x?}");
+            assert_eq!(measure(&bytes[..n - 1], &LIMITS), Measure::Incomplete, "{bytes:02x?}");
         }
         assert_eq!(measure(&[0x91, 0x91, 0x91, 0x91, 0x00], &LIMITS), Measure::Complete(5));
     }

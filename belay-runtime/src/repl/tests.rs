@@ -639,14 +639,20 @@ fn a_question_behind_one_that_was_given_up_is_answered() {
     assert!(repl.is_idle());
 }
 
+/// What happens on a verified line, whether the bytes come in one piece or one by one.
+fn in_any_chunking(bytes: &[u8]) -> Vec<Event> {
+    let (in_one, ..) = play(bytes, &[bytes.len()], Way::Exact, true, Lane::Plain, false);
+    let (byte_by_byte, ..) = play(bytes, &[1], Way::Exact, true, Lane::Plain, false);
+    assert_eq!(byte_by_byte, in_one);
+    in_one
+}
+
 #[test]
 fn a_question_is_answered_without_its_ok_in_any_chunking() {
     let mut bytes = [b"OK".to_vec(), sealed(&[42])].concat();
     bytes.extend_from_slice(b"\x04Traceback (most recent call last):\r\nValueError: x\r\n\x04>-9 x -10\r\n\x04\x04>");
-    let (in_one, ..) = play(&bytes, &[bytes.len()], Way::Exact, true, Lane::Plain, false);
-    let (byte_by_byte, ..) = play(&bytes, &[1], Way::Exact, true, Lane::Plain, false);
-    assert!(byte_by_byte.contains(&Event::Reply { id: 3, payload: b"x".to_vec() }), "{byte_by_byte:?}");
-    assert_eq!(byte_by_byte, in_one);
+    let got = in_any_chunking(&bytes);
+    assert!(got.contains(&Event::Reply { id: 3, payload: b"x".to_vec() }), "{got:?}");
 }
 
 #[test]
@@ -655,8 +661,6 @@ fn a_reply_inside_of_what_only_looked_like_one_is_found_in_any_chunking() {
     // that the check is wrong.
     let list = [0xff, 0, 0, 0, 0xdc, 0, 40];
     let bytes = [&b"OK"[..], &list, &sealed(&[42]), b"x", &sealed(&[43]), b"\x04\x04>", &[7; 40]].concat();
-    let (in_one, ..) = play(&bytes, &[bytes.len()], Way::Exact, true, Lane::Plain, false);
-    let (byte_by_byte, ..) = play(&bytes, &[1], Way::Exact, true, Lane::Plain, false);
-    assert!(byte_by_byte.contains(&Event::Reply { id: 1, payload: vec![43] }), "{byte_by_byte:?}");
-    assert_eq!(byte_by_byte, in_one);
+    let got = in_any_chunking(&bytes);
+    assert!(got.contains(&Event::Reply { id: 1, payload: vec![43] }), "{got:?}");
 }

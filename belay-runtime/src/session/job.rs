@@ -29,9 +29,9 @@ impl Job {
         call: Box<Call>,
         limit: Duration,
         deadline: Instant,
-        reply: oneshot::Sender<Result<Vec<u8>>>,
+        reply: Option<oneshot::Sender<Result<Vec<u8>>>>,
     ) -> Box<Self> {
-        Box::new(Self { id, call, limit, deadline, sent: false, deployed: false, reply: Some(reply) })
+        Box::new(Self { id, call, limit, deadline, sent: false, deployed: false, reply })
     }
 
     pub(super) fn is_waited_for(&self) -> bool {
@@ -40,8 +40,7 @@ impl Job {
 
     /// One that nobody waits for.
     pub(super) fn unwatched(id: u64, call: Call, limit: Duration) -> Box<Self> {
-        let call = Box::new(call);
-        Box::new(Self { id, call, limit, deadline: Instant::now() + limit, sent: false, deployed: false, reply: None })
+        Self::new(id, Box::new(call), limit, Instant::now() + limit, None)
     }
 
     /// How long after its deadline a caller waits at most for word of the board.

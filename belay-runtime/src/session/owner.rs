@@ -34,7 +34,7 @@ impl Owner {
         let mut waiting = Waiting::enter(self)?;
         let inside = call.arrive();
         let (reply, answer) = oneshot::channel();
-        let job = Job::new(waiting.id, call, limit, deadline, reply);
+        let job = Job::new(waiting.id, call, limit, deadline, Some(reply));
         self.commands.send(Command::Call(job)).map_err(|_| self.shared.closed())?;
         let answer = answer.await;
         waiting.answered = true;
