@@ -63,7 +63,7 @@ impl Trace {
                 };
                 let expect = match &request.expect {
                     Expect::Frame(form) => format!("frame:{}:{:?}:{}", form.n, form.way, form.verified),
-                    Expect::Text { open, close } => format!("text:{}:{}", escaped(open), escaped(close)),
+                    Expect::Text(marks) => format!("text:{}:{}", escaped(&marks.open), escaped(&marks.close)),
                 };
                 format!("submit {} {lane} {expect} {}", request.id, escaped(&request.code))
             }
@@ -130,7 +130,7 @@ pub(crate) mod replay {
                 Record::Wrote(bytes) => {
                     let out = repl.outgoing();
                     assert!(out.starts_with(bytes), "{} is not {}", out.escape_ascii(), bytes.escape_ascii());
-                    spans.extend(repl.wrote(bytes.len()).1);
+                    spans.extend(repl.wrote(bytes.len()));
                 }
                 Record::Was(meaning, bytes) => {
                     // The line may have ended in the middle of something.
@@ -174,7 +174,7 @@ pub(crate) mod replay {
                         };
                         Expect::Frame(Form { n: n.parse().ok()?, way, verified: verified == "true" })
                     }
-                    ["text", open, close] => Expect::Text { open: unescaped(open)?, close: unescaped(close)? },
+                    ["text", open, close] => Expect::between(unescaped(open)?, unescaped(close)?),
                     _ => return None,
                 };
                 let request = Request { id: id.parse().ok()?, code: unescaped(code)?, lane, expect };

@@ -36,7 +36,7 @@ pub(crate) fn hello(nonce: u32) -> (Vec<u8>, Expect) {
 /// What is printed between `~-nonce` and `~nonce`.
 pub(crate) fn between(nonce: u32) -> Expect {
     let nonce = i64::from(nonce);
-    Expect::Text { open: format!("{} ", !-nonce).into_bytes(), close: format!(" {}", !nonce).into_bytes() }
+    Expect::between(format!("{} ", !-nonce), format!(" {}", !nonce))
 }
 
 impl Status {
@@ -76,7 +76,7 @@ impl Status {
 /// Ctrl-D that follows from being one on an empty line, which would reset the board again. The line end before it keeps
 /// it apart from what stands there unread: a request whose end was lost, or one that was typed for people.
 pub(crate) fn ping(nonce: u32) -> (Vec<u8>, Expect) {
-    let expect = Expect::Text { open: (!i64::from(nonce)).to_string().into_bytes(), close: b"\n".to_vec() };
+    let expect = Expect::between((!i64::from(nonce)).to_string(), "\n");
     (format!("\rprint(~{nonce})\r#").into_bytes(), expect)
 }
 

@@ -1,6 +1,6 @@
 //! Requests in flight, and what the board's bytes say about them.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, ops::Deref};
 
 use super::{
     frame::{Form, Reading},
@@ -45,7 +45,20 @@ pub(crate) enum Expect {
     Frame(Form),
     /// What is printed between two texts that no program prints by chance. Whatever else is open, this answer is found,
     /// and ends what was sent before it.
-    Text { open: Vec<u8>, close: Vec<u8> },
+    Text(Box<Marks>),
+}
+
+/// What stands before and behind a printed answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Marks {
+    pub(crate) open: Vec<u8>,
+    pub(crate) close: Vec<u8>,
+}
+
+impl Expect {
+    pub(crate) fn between(open: impl Into<Vec<u8>>, close: impl Into<Vec<u8>>) -> Self {
+        Self::Text(Box::new(Marks { open: open.into(), close: close.into() }))
+    }
 }
 
 /// What is asked of the machine, as a trace keeps it.
@@ -105,14 +118,40 @@ pub(super) struct Flight {
     pub(super) echoed: bool,
     /// What looks like its own text came before any `OK`: the prompt for people has read it.
     pub(super) typed: bool,
-    /// How its code begins, by which an echo is known.
-    pub(super) begins: Vec<u8>,
+    pub(super) begins: Begins,
 }
 
+/// How the code of a request begins, at most three bytes, by which an echo is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Begins {
+    bytes: [u8; 3],
+    len: u8,
+}
+
+impl Begins {
+    fn of(code: &[u8]) -> Self {
+        let mut begins = Self::default();
+        for (to, from) in begins.bytes.iter_mut().zip(code) {
+            *to = *from;
+            begins.len += 1;
+        }
+        begins
+    }
+}
+
+impl Deref for Begins {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+// A request is handed on once for each call: what only few of them have is in a box.
 #[derive(Debug)]
 pub(super) enum Phase {
-    Handshake(Paste),
-    Pasting(Paste),
+    Handshake(Box<Paste>),
+    Pasting(Box<Paste>),
     /// The end of the code has been sent; the board has not confirmed it.
     Pasted,
     /// The code has been sent; the board has not read it.
@@ -125,7 +164,7 @@ pub(super) enum Phase {
     Answered,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Paste {
     code: Vec<u8>,
     sent: usize,
@@ -153,7 +192,7 @@ pub(crate) struct Repl {
     pub(super) idle_tail: Vec<u8>,
     outgoing: Vec<u8>,
     /// What a trace has not taken yet; `None` without one.
-    notes: Option<Notes>,
+    notes: Option<Box<Notes>>,
     /// What is to be written begins something new, rather than going on with what credit allows.
     asks: bool,
     pub(super) events: VecDeque<Event>,
@@ -197,7 +236,7 @@ impl Repl {
 
     /// Keeps for a trace what is asked of it, and what it takes bytes for.
     pub(crate) fn keep_notes(&mut self) {
-        self.notes = Some(Notes::default());
+        self.notes = Some(Box::default());
     }
 
     /// What has been asked since this was asked last.
@@ -283,9 +322,9 @@ impl Repl {
     }
 
     /// The first `n` bytes to write have been written; for a trace, what they are.
-    pub(crate) fn wrote(&mut self, n: usize) -> (Vec<u8>, Vec<Span>) {
-        let spans = self.notes.as_mut().map(|notes| notes.wrote(n)).unwrap_or_default();
-        (self.outgoing.drain(..n).collect(), spans)
+    pub(crate) fn wrote(&mut self, n: usize) -> Vec<Span> {
+        self.outgoing.drain(..n);
+        self.notes.as_mut().map(|notes| notes.wrote(n)).unwrap_or_default()
     }
 
     /// Whether what is written next begins something that the board has to answer.
@@ -326,7 +365,7 @@ impl Repl {
         self.note(|| Input::Submit(request.clone()));
         self.asks = true;
         let Request { id, code, lane, expect } = request;
-        let begins = code[..code.len().min(3)].to_vec();
+        let begins = Begins::of(&code);
         let (phase, unread) = match lane {
             Lane::Plain => {
                 self.queued_as(Meaning::Code, code.len());
@@ -342,9 +381,9 @@ impl Repl {
                 if let Some(window) = window {
                     // The handshake, too, lies in the board's buffer of two windows until it is read.
                     let room = (2 * window).min(self.buffer).saturating_sub(ASK_RAW_PASTE.len() + FOR_CTRL_C);
-                    paste.send(room, &mut self.outgoing, self.notes.as_mut());
+                    paste.send(room, &mut self.outgoing, self.notes.as_deref_mut());
                 }
-                (Phase::Handshake(paste), 0)
+                (Phase::Handshake(Box::new(paste)), 0)
             }
         };
         self.idle_tail.clear();
@@ -374,8 +413,16 @@ impl Repl {
     pub(crate) fn resume(&mut self, id: u64, expect: Expect, runs: bool) {
         let phase = if runs { Phase::Running } else { Phase::Sent };
         // A prompt for people says nothing of it: it may have run before the board was reset.
-        let flight =
-            Flight { id, expect, phase, unread: 0, suspected: false, echoed: true, typed: false, begins: Vec::new() };
+        let flight = Flight {
+            id,
+            expect,
+            phase,
+            unread: 0,
+            suspected: false,
+            echoed: true,
+            typed: false,
+            begins: Begins::default(),
+        };
         self.flights.push_back(flight);
     }
 
@@ -403,7 +450,8 @@ impl Repl {
         }
         let texts = self.flights.iter().enumerate().filter_map(|(at, flight)| match &flight.expect {
             // Its `OK` may be lost, whether or not the prompt before it came with the bytes that are looked at now.
-            Expect::Text { open, close } if at > 0 || matches!(flight.phase, Phase::Sent) => {
+            Expect::Text(marks) if at > 0 || matches!(flight.phase, Phase::Sent) => {
+                let Marks { open, close } = &**marks;
                 let found = self.received.find(open, from, to).map(|at| (at, open.len()));
                 let (begun, close) = (overlap(&self.received, open), close.clone());
                 Some(Landmark { found, begun, close, answers: Some(flight.id) })
@@ -535,8 +583,8 @@ impl Repl {
                     let form = *form;
                     self.step_frame(&form)
                 }
-                Expect::Text { open, close } => {
-                    let (open, close) = (open.clone(), close.clone());
+                Expect::Text(marks) => {
+                    let Marks { open, close } = *marks.clone();
                     self.step_text(&open, &close)
                 }
             },
@@ -579,8 +627,7 @@ impl Repl {
             self.asks |= paste.sent == 0;
             paste.window = window;
             paste.credit += window.cast_signed();
-            let paste = Paste { code: std::mem::take(&mut paste.code), ..*paste };
-            head.phase = if paste.ended { Phase::Pasted } else { Phase::Pasting(paste) };
+            head.phase = if paste.ended { Phase::Pasted } else { Phase::Pasting(std::mem::take(paste)) };
         }
         self.events.push_back(Event::RawPaste { id, window: Some(window) });
         self.pump();
@@ -594,7 +641,7 @@ impl Repl {
         let spare = if paste.window < 8 { 0 } else { FOR_CTRL_C };
         let room = usize::try_from(paste.credit).unwrap_or(0).saturating_sub(spare);
         let before = paste.sent;
-        paste.send(room, &mut self.outgoing, self.notes.as_mut());
+        paste.send(room, &mut self.outgoing, self.notes.as_deref_mut());
         if paste.sent > before {
             let progress = Event::Progress { id: head.id, sent: paste.sent, total: paste.code.len() };
             self.events.push_back(progress);

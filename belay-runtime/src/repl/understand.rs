@@ -160,8 +160,8 @@ impl Repl {
                 let needle = needle(form);
                 rest.starts_with(&needle) || needle.starts_with(rest)
             }
-            Some(Flight { phase: Phase::Running, expect: Expect::Text { open, .. }, .. }) => {
-                return rest.split_at(find(rest, open).unwrap_or(rest.len())).0;
+            Some(Flight { phase: Phase::Running, expect: Expect::Text(marks), .. }) => {
+                return rest.split_at(find(rest, &marks.open).unwrap_or(rest.len())).0;
             }
             _ => false,
         };
@@ -255,7 +255,7 @@ impl Repl {
         let Some(head) = self.flights.front_mut() else { return false };
         head.phase = match head.expect {
             Expect::Frame(_) => Phase::Answered,
-            Expect::Text { .. } => Phase::LineEnd,
+            Expect::Text(_) => Phase::LineEnd,
         };
         self.events.push_back(Event::Reply { id: head.id, payload });
         true
@@ -315,7 +315,7 @@ impl Repl {
                 })
             }
             // Found as a landmark.
-            Expect::Text { .. } => None,
+            Expect::Text(_) => None,
         });
         ends.min()
     }

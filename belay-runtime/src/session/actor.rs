@@ -1,11 +1,11 @@
 //! The owner of a line: takes calls from the queue, keeps their deadlines, and waits for whatever comes next.
 
-use std::{collections::VecDeque, io, sync::Arc, time::Duration};
+use std::{collections::VecDeque, io, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::{
     sync::mpsc,
     task::coop::consume_budget,
-    time::{Instant, sleep_until},
+    time::{Instant, Sleep, sleep},
 };
 
 use super::{
@@ -71,6 +71,9 @@ pub(super) struct Actor {
     /// What another session learned, for as long as it is not known whether it was of this board.
     pub(super) preloaded: Option<Learned>,
     trace: Option<Arc<Trace>>,
+    /// Wakes it when a deadline may have passed. Deadlines move on with each call: it stays as it is until it rings, unless
+    /// one comes sooner, so that a call sets no timer of its own.
+    alarm: Pin<Box<Sleep>>,
     /// What is being sent just now.
     pub(super) transfer: Option<Under>,
     _end: End,
@@ -100,11 +103,11 @@ pub(super) struct Flying {
     /// It ended because the board refused it, or had not read it as it should. If the count agrees, it has not run.
     pub(super) spared: bool,
     /// What may have been its answer, and what was printed between that and the prompt.
-    pub(super) doubtful: Option<(Vec<u8>, Vec<u8>)>,
+    pub(super) doubtful: Option<Box<(Vec<u8>, Vec<u8>)>>,
     /// When it was handed over.
     pub(super) since: Instant,
     /// The line ended while it was under way.
-    pub(super) lost: Option<Lost>,
+    pub(super) lost: Option<Box<Lost>>,
 }
 
 /// What is known of a call whose line ended.
@@ -207,6 +210,7 @@ impl Actor {
             learned: Learned::nothing(),
             preloaded: learned,
             trace,
+            alarm: Box::pin(sleep(Duration::MAX)),
             transfer: None,
         };
         actor.take_line(line);
@@ -281,6 +285,11 @@ impl Actor {
             }
             let shared = Arc::clone(&self.shared);
             let wake = [until, patience].into_iter().flatten().min();
+            if let Some(wake) = wake
+                && (self.alarm.is_elapsed() || wake < self.alarm.deadline())
+            {
+                self.alarm.as_mut().reset(wake);
+            }
             tokio::select! {
                 biased;
                 event = async { match &mut self.wire {
@@ -314,10 +323,7 @@ impl Actor {
                     return Step::Changed;
                 }
                 () = shared.held.changed() => return Step::Changed,
-                () = async { match wake {
-                    Some(wake) => sleep_until(wake).await,
-                    None => std::future::pending().await,
-                } } => {}
+                () = self.alarm.as_mut(), if wake.is_some() => {}
             }
         }
     }

@@ -130,7 +130,7 @@ impl Actor {
         self.listen(deadline).await?;
         let id = self.next_id();
         let Some(wire) = &mut self.wire else { return Err(self.lost_for_good("the line has ended")) };
-        let never = Expect::Text { open: b"\x00never\x00".to_vec(), close: b"\x00".to_vec() };
+        let never = Expect::between("\0never\0", "\0");
         wire.repl.submit(Request { id, code: HARD_RESET.to_vec(), lane: Lane::Plain, expect: never });
         let until = deadline.min(Instant::now() + RESET_PATIENCE);
         loop {

@@ -126,7 +126,7 @@ impl Actor {
     async fn pick_up(&mut self) -> Result<()> {
         self.flying.append(&mut self.adrift);
         let Some(first) = self.flying.front_mut() else { return Ok(()) };
-        let (id, lost) = (first.job.id, first.lost.as_mut());
+        let (id, lost) = (first.job.id, first.lost.as_deref_mut());
         if let Some(Lost { expect, began, .. }) = lost
             && let (Some(expect), Some(wire)) = (expect.take(), &mut self.wire)
         {

@@ -67,7 +67,7 @@ impl Actor {
     /// An answer that may have lost bytes is none: what the board kept of it decides.
     fn on_doubtful(&mut self, id: u64, payload: Vec<u8>, between: Vec<u8>) {
         if let Some(flying) = self.flying.iter_mut().find(|f| f.job.id == id) {
-            flying.doubtful = Some((payload, between));
+            flying.doubtful = Some(Box::new((payload, between)));
             flying.ended = Some(Vec::new());
         }
     }
@@ -235,8 +235,8 @@ impl Actor {
         if let (Status::Present(present), Some(payload)) = (status, fetched)
             && let Some(last) = flying.iter_mut().find(|f| f.n == present.calls && !f.answered)
         {
-            if let Some((_, between)) = last.doubtful.take().filter(|(came, _)| *came == payload) {
-                self.print(between);
+            if let Some(doubtful) = last.doubtful.take().filter(|doubtful| doubtful.0 == payload) {
+                self.print(doubtful.1);
             }
             self.note_interrupt(&payload);
             last.answered = true;
@@ -314,10 +314,12 @@ impl Actor {
             } else if flying.job.call.is_idempotent() && !flying.is_unwanted() {
                 self.queue.put_back(flying.job);
             } else {
-                flying.lost.get_or_insert_with(|| Lost {
-                    reason: format!("the line was lost: {error}"),
-                    began: wire.as_ref().is_some_and(|wire| wire.repl.is_running(flying.job.id)),
-                    expect: epoch.as_ref().map(|epoch| epoch.answer(flying.n)),
+                flying.lost.get_or_insert_with(|| {
+                    Box::new(Lost {
+                        reason: format!("the line was lost: {error}"),
+                        began: wire.as_ref().is_some_and(|wire| wire.repl.is_running(flying.job.id)),
+                        expect: epoch.as_ref().map(|epoch| epoch.answer(flying.n)),
+                    })
                 });
                 if self.opener.is_some() && !flying.is_unwanted() && flying.job.is_waited_for() {
                     self.adrift.push_front(flying);
@@ -365,7 +367,7 @@ fn is_damaged(flying: &Flying, is_first: bool, calls: u32, fetched: Option<&[u8]
             None => flying
                 .doubtful
                 .as_ref()
-                .is_none_or(|(came, between)| between.is_empty() || Some(came.as_slice()) != fetched),
+                .is_none_or(|doubtful| doubtful.1.is_empty() || Some(doubtful.0.as_slice()) != fetched),
         },
     }
 }

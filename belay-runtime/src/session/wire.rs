@@ -229,11 +229,13 @@ impl Wire {
             if n == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            let (wrote, spans) = self.repl.wrote(n);
-            tracing::trace!(target: "belay::line", to_board = %wrote.escape_ascii());
+            tracing::trace!(target: "belay::line", to_board = %self.repl.outgoing()[..n].escape_ascii());
             if let Some(trace) = &self.trace {
                 self.repl.take_inputs().iter().for_each(|input| trace.input(input));
-                trace.wrote(&wrote, &spans);
+                let wrote = self.repl.outgoing()[..n].to_vec();
+                trace.wrote(&wrote, &self.repl.wrote(n));
+            } else {
+                self.repl.wrote(n);
             }
             self.counts.wrote(n, self.repl.take_asks());
             self.unflushed = true;
