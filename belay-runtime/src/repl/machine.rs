@@ -429,15 +429,20 @@ impl Repl {
     /// Takes what the board sent.
     pub(crate) fn receive(&mut self, bytes: &[u8]) {
         self.received.push(bytes);
-        while self.land() {}
-        // The start of a landmark must not be taken for output while its end is on the way.
+        // What is understood may confirm or end what a landmark was looked for.
+        while self.land() || self.step_before_landmark() {}
+    }
+
+    /// Understands a little more; the start of a landmark is not taken for output while its end is on the way.
+    fn step_before_landmark(&mut self) -> bool {
         let held = match self.landmark() {
             Some(landmark) => landmark.found.map_or(self.received.len() - landmark.begun, |(at, _)| at),
             None => self.received.len(),
         };
         self.received.hide(held);
-        while self.step() {}
+        let understood = self.step();
         self.received.show();
+        understood
     }
 
     /// What is looked for before anything else: the banner during a resync, else the answer of a greeting that stands
@@ -485,7 +490,11 @@ impl Repl {
         self.forget();
         self.received.hide(at);
         while self.step() {}
-        if self.syncing {
+        let ended = |id| !self.flights.iter().any(|flight| flight.id == id);
+        if answers.is_some_and(ended) {
+            // Before its answer, or what looks like that.
+            self.received.show();
+        } else if self.syncing {
             // An end that nothing proved is the REPL's own words, not the program's.
             let ended = self.received.first() == Some(&END) && find(&self.received, b"\x04>").is_some();
             if ended {

@@ -525,6 +525,8 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
         Just(vec![0xff, 0, 0, 0, 0xdc, 0, 40]),
         Just([0xff, 0, 0, 0, 0xc4, 60].repeat(20)),
         Just(b"-9 0 0 record 77 [] -10\r\n".to_vec()),
+        Just(b"-9 ".to_vec()),
+        Just(b"-7 x -8".to_vec()),
         prop::collection::vec(any::<u8>(), 0..12),
     ]
 }
@@ -553,6 +555,8 @@ fn play(
         }
         let expect = Expect::between("-9 ", " -10");
         repl.submit(Request { id: 3, code: b"hello".to_vec(), lane, expect });
+        let expect = Expect::between("-7 ", " -8");
+        repl.submit(Request { id: 4, code: b"again".to_vec(), lane, expect });
     }
     let (mut got, mut spans) = (Vec::new(), Vec::<Span>::new());
     let mut rest = bytes;
@@ -663,4 +667,20 @@ fn a_reply_inside_of_what_only_looked_like_one_is_found_in_any_chunking() {
     let bytes = [&b"OK"[..], &list, &sealed(&[42]), b"x", &sealed(&[43]), b"\x04\x04>", &[7; 40]].concat();
     let got = in_any_chunking(&bytes);
     assert!(got.contains(&Event::Reply { id: 1, payload: vec![43] }), "{got:?}");
+}
+
+#[test]
+fn a_question_that_is_half_answered_does_not_hide_the_next_one_in_any_chunking() {
+    let first = [&b"OK"[..], &sealed(&[42]), b"\x04\x04>"].concat();
+    let got = in_any_chunking(&[&first, &b"OK-9 half\x04\x04>OK-7 x -8\r\n\x04\x04>"[..]].concat());
+    assert!(got.contains(&Event::Ended { id: 3, error: Vec::new() }), "{got:?}");
+    assert!(got.contains(&Event::Reply { id: 4, payload: b"x".to_vec() }), "{got:?}");
+}
+
+#[test]
+fn what_is_printed_after_a_question_has_ended_is_no_answer_in_any_chunking() {
+    let first = [&b"OK"[..], &sealed(&[42]), b"\x04\x04>"].concat();
+    let got = in_any_chunking(&[&first, &b"OK\x04MemoryError: \r\n\x04>-9 x -10OK-7 y -8\r\n\x04\x04>"[..]].concat());
+    assert!(got.contains(&Event::Output(b"-9 x -10".to_vec())), "{got:?}");
+    assert!(got.contains(&Event::Reply { id: 4, payload: b"y".to_vec() }), "{got:?}");
 }

@@ -361,6 +361,8 @@ impl Repl {
             let too_long = self.received.len() > longest;
             if too_long {
                 self.print_received(at + 1);
+            } else if self.received.first() != Some(&END) {
+                self.print_received(at);
             }
             return too_long;
         };
